@@ -1,0 +1,38 @@
+# Each target sets up what it needs, in .venv; set-up is repeated only when pyproject.toml or constraints.txt change.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --published .published
+
+.DEFAULT_GOAL := help
+.PHONY: help conformance check fixtures test bench lint clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+conformance: .venv/ready published ## compare the reference with live PyTorch and Keras: the main job
+	$(PYTEST) -q conformance/suite
+
+test: .venv/ready lint published ## everything that CI runs: lint, types, import arrows, unit tests, conformance
+	$(PYTEST) -q
+
+lint: .venv/ready ## style, types and import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: published
+published: .venv/ready
+	@$(BIN)/python -m conformance.published .published
+
+# tf-keras (Keras 2, for its older files) asks for the whole of tensorflow; tensorflow-cpu is the same code.
+.venv/ready: pyproject.toml constraints.txt
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps tf-keras
+	@touch $@
+
+clean: ## remove what the targets above made
+	rm -rf .venv .published .mypy_cache .ruff_cache
