@@ -1,0 +1,29 @@
+"""A plain NumPy LSTM, forward and backward, that loads weights exported from PyTorch and Keras.
+
+    network = lstm_ref.load("model.pt")
+    output, (h, c) = network(x)
+
+Gate blocks are in the order i, f, c, o and arrays are batch-first, always.
+"""
+
+from lstm_ref import errors
+from lstm_ref.formats import LSTMInfo, PartInfo, inspect, load
+from lstm_ref.network import Network, Run
+from lstm_ref.params import LSTMParams, from_torch, reorder_gates
+from lstm_ref.sequence import Gradients
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Gradients",
+    "LSTMInfo",
+    "LSTMParams",
+    "Network",
+    "PartInfo",
+    "Run",
+    "errors",
+    "from_torch",
+    "inspect",
+    "load",
+    "reorder_gates",
+]

@@ -1,0 +1,196 @@
+"""The weights of one LSTM layer in one direction, and the layouts other libraries keep them in.
+
+Here, always: gate blocks in the order i, f, c, o (Keras's) along every axis of length 4H.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_ref.errors import DTypeError, UsageError, shape_error
+
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+
+GATES = "ifco"
+"""The gate blocks in order: input, forget, candidate, output."""
+
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
+
+def as_float_array(name: str, array: npt.ArrayLike) -> FloatArray:
+    """`array` as it is if it is a float64 or float32 array; nothing is converted in silence.
+
+    Raises
+    ------
+    DTypeError
+        For any other dtype, byte-swapped ones included.
+    """
+    result = np.asarray(array)
+    if result.dtype not in FLOATS:
+        raise DTypeError(
+            f"{name} has dtype {result.dtype}, expected float64 or float32 in native byte order. "
+            f"Convert it first, for example with {name}.astype('float64')."
+        )
+    return result
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LSTMParams:
+    """Weights of one LSTM layer in one direction.
+
+    Parameters
+    ----------
+    kernel : array (D, 4H)
+        Input weights, applied as ``x @ kernel``.
+    recurrent_kernel : array (H, 4H)
+        Recurrent weights, applied as ``h @ recurrent_kernel``.
+    bias : array (4H,) or None
+        One bias; None for a layer without.
+
+    All three are float64 or all three float32, with gate blocks in the order i, f, c, o. The arrays
+    are kept as they are, neither copied nor ever written to. Whether they are finite is the
+    caller's business.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If the arrays do not fit together.
+
+    Notes
+    -----
+    Names and shapes are those of Keras's ``LSTMCell``, https://keras.io/api/layers/recurrent_layers/lstm/.
+    """
+
+    kernel: FloatArray
+    recurrent_kernel: FloatArray
+    bias: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("kernel", "recurrent_kernel", "bias"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, as_float_array(name, value))
+        recurrent, kernel, bias = self.recurrent_kernel, self.kernel, self.bias
+        remedy = "PyTorch's weights are transposed and in another gate order: lstm_ref.from_torch converts them"
+        if recurrent.ndim != 2 or recurrent.shape[1] != 4 * recurrent.shape[0] or recurrent.shape[0] < 1:
+            hidden = recurrent.shape[0] if recurrent.ndim else None
+            four = None if hidden is None else 4 * hidden
+            raise shape_error("recurrent_kernel", "(H, 4H)", (hidden, four), recurrent.shape, remedy)
+        hidden = recurrent.shape[0]
+        if kernel.ndim != 2 or kernel.shape[1] != 4 * hidden:
+            raise shape_error("kernel", "(D, 4H)", (None, 4 * hidden), kernel.shape, remedy)
+        if bias is not None and bias.shape != (4 * hidden,):
+            remedy = "Two biases of one layer have to be summed first"
+            raise shape_error("bias", "(4H,)", (4 * hidden,), bias.shape, remedy)
+        dtypes = {a.dtype.name for a in (kernel, recurrent, bias) if a is not None}
+        if len(dtypes) > 1:
+            raise DTypeError(
+                f"kernel, recurrent_kernel and bias have dtypes {sorted(dtypes)}, expected one. "
+                "Convert them to the same dtype."
+            )
+
+    @property
+    def input_size(self) -> int:
+        """D, the number of input features."""
+        return int(self.kernel.shape[0])
+
+    @property
+    def hidden_size(self) -> int:
+        """H, the number of hidden units."""
+        return int(self.recurrent_kernel.shape[0])
+
+    @property
+    def dtype(self) -> np.dtype[np.floating[Any]]:
+        """The dtype of all arrays: float64 or float32."""
+        return self.kernel.dtype
+
+    def astype(self, dtype: npt.DTypeLike) -> LSTMParams:
+        """The same weights rounded or widened to `dtype`."""
+        bias = None if self.bias is None else self.bias.astype(dtype)
+        return LSTMParams(self.kernel.astype(dtype), self.recurrent_kernel.astype(dtype), bias)
+
+
+def reorder_gates(array: FloatArray, source: str, target: str = GATES, axis: int = -1) -> FloatArray:
+    """Copy of `array` with its four gate blocks brought from one order into another.
+
+    Parameters
+    ----------
+    array : array with an axis of length 4H
+        A kernel, a bias, or a gradient of one.
+    source, target : str
+        Orders as four letters of "ifco"; PyTorch's i, f, g, o is the same as "ifco", ONNX's is "iofc".
+    axis : int
+        The axis that holds the blocks.
+
+    Raises
+    ------
+    UsageError, ShapeError
+        For an order that is not a permutation of "ifco", or an axis that four does not divide.
+    """
+    for order in (source, target):
+        if sorted(order) != sorted(GATES):
+            raise UsageError(f"gate order {order!r} is not one of the 24 orders of the letters i, f, c, o.")
+    if array.shape[axis] % 4:
+        raise shape_error(
+            f"axis {axis} of the array", "(4H,)", (None,), (array.shape[axis],), "Its length must be four blocks"
+        )
+    blocks = dict(zip(source, np.split(array, 4, axis=axis), strict=True))
+    return np.concatenate([blocks[gate] for gate in target], axis=axis)
+
+
+def from_torch(
+    weight_ih: FloatArray,
+    weight_hh: FloatArray,
+    bias_ih: FloatArray | None = None,
+    bias_hh: FloatArray | None = None,
+) -> LSTMParams:
+    """Weights of a ``torch.nn.LSTM`` layer or a ``torch.nn.LSTMCell`` as `LSTMParams`.
+
+    PyTorch's order i, f, g, o is i, f, c, o under another name; its matrices act from the left and
+    it adds two biases, which are summed here.
+
+    Parameters
+    ----------
+    weight_ih : array (4H, D)
+    weight_hh : array (4H, H)
+    bias_ih, bias_hh : array (4H,) or None
+
+    Notes
+    -----
+    Source: https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html, "Variables".
+    """
+    bias = bias_ih if bias_hh is None else bias_hh
+    if bias_ih is not None and bias_hh is not None:
+        bias = bias_ih + bias_hh
+    return LSTMParams(np.ascontiguousarray(weight_ih.T), np.ascontiguousarray(weight_hh.T), bias)
+
+
+def from_cudnn_keras(kernel: FloatArray, recurrent_kernel: FloatArray, bias: FloatArray) -> LSTMParams:
+    """Weights of a Keras 2 ``CuDNNLSTM`` as `LSTMParams`.
+
+    That layer hands its memory to cuDNN as it stands, so each gate's block is the other way round
+    than in ``LSTM``: the recurrent block is transposed, and the kernel's block is an (H, D) matrix
+    written into an array of shape (D, H). Its 8H biases are two vectors of 4H, to be summed.
+
+    Parameters
+    ----------
+    kernel : array (D, 4H)
+    recurrent_kernel : array (H, 4H)
+    bias : array (8H,)
+
+    Notes
+    -----
+    Source: ``_convert_rnn_weights`` in tf_keras/src/saving/legacy/hdf5_format.py.
+    """
+    rows, columns = kernel.shape[0], kernel.shape[1] // 4
+    kernel_blocks = [block.reshape(columns, rows).T for block in np.split(kernel, 4, axis=1)]
+    recurrent_blocks = [block.T for block in np.split(recurrent_kernel, 4, axis=1)]
+    return LSTMParams(
+        np.concatenate(kernel_blocks, axis=1),
+        np.concatenate(recurrent_blocks, axis=1),
+        np.add(*np.split(bias, 2)),
+    )

@@ -1,0 +1,70 @@
+"""Weights: what is accepted, and how layouts of other libraries are brought into ours."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from lstm_ref import LSTMParams, from_torch, reorder_gates
+from lstm_ref.errors import DTypeError, ShapeError, UsageError
+
+RNG = np.random.default_rng(0)
+KERNEL, RECURRENT, BIAS = RNG.uniform(size=(3, 8)), RNG.uniform(size=(2, 8)), RNG.uniform(size=8)
+
+
+def test_sizes_and_dtype() -> None:
+    params = LSTMParams(KERNEL, RECURRENT, BIAS)
+    assert (params.input_size, params.hidden_size, params.dtype.name) == (3, 2, "float64")
+    assert params.kernel is KERNEL, "arrays are kept, not copied"
+
+
+@pytest.mark.parametrize(
+    ("arrays", "error", "message"),
+    [
+        (
+            (KERNEL.T, RECURRENT, BIAS),
+            ShapeError,
+            r"kernel has shape \(8, 3\), expected \(D, 4H\) = \(any, 8\)\. PyTorch",
+        ),
+        (
+            (KERNEL, RECURRENT.T, BIAS),
+            ShapeError,
+            r"recurrent_kernel has shape \(8, 2\), expected \(H, 4H\) = \(8, 32\)",
+        ),
+        ((KERNEL, RECURRENT[:0], BIAS), ShapeError, r"recurrent_kernel has shape \(0, 8\)"),
+        ((KERNEL, RECURRENT, np.tile(BIAS, 2)), ShapeError, r"bias has shape \(16,\).* have to be summed"),
+        ((KERNEL[0], RECURRENT, BIAS), ShapeError, r"kernel has shape \(8,\)"),
+        ((KERNEL, RECURRENT.astype("f4"), BIAS), DTypeError, r"\['float32', 'float64'\], expected one"),
+        ((KERNEL.astype("f2"), RECURRENT, BIAS), DTypeError, r"kernel has dtype float16"),
+        ((KERNEL.astype(int), RECURRENT, BIAS), DTypeError, r"kernel has dtype int64"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(arrays, error, message) -> None:  # type: ignore[no-untyped-def]  # rows of arrays
+    with pytest.raises(error, match=message):
+        LSTMParams(*arrays)
+
+
+@pytest.mark.parametrize("order", ["".join(p) for p in permutations("ifco")])
+def test_every_gate_order_there_and_back(order: str) -> None:
+    moved = reorder_gates(KERNEL, "ifco", order)
+    np.testing.assert_array_equal(reorder_gates(moved, order), KERNEL)
+    for position, gate in enumerate(order):
+        ours = "ifco".index(gate)
+        np.testing.assert_array_equal(moved[:, 2 * position : 2 * position + 2], KERNEL[:, 2 * ours : 2 * ours + 2])
+
+
+def test_reordering_names_a_wrong_order_and_a_wrong_length() -> None:
+    with pytest.raises(UsageError, match="'ifgo' is not one of the 24"):
+        reorder_gates(KERNEL, "ifgo")
+    with pytest.raises(ShapeError, match=r"\(7,\)"):
+        reorder_gates(KERNEL[:, :7], "iofc")
+
+
+def test_torch_biases_are_summed_and_matrices_transposed() -> None:
+    params = from_torch(KERNEL.T, RECURRENT.T, BIAS, 2 * BIAS)
+    np.testing.assert_array_equal(params.kernel, KERNEL)
+    np.testing.assert_array_equal(params.recurrent_kernel, RECURRENT)
+    np.testing.assert_array_equal(params.bias, 3 * BIAS)
+    assert from_torch(KERNEL.T, RECURRENT.T).bias is None
