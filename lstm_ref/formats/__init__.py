@@ -1,0 +1,193 @@
+"""Weights that frameworks exported: what LSTMs a file holds, and one of them as a network.
+
+A file is recognised by its content, never by its suffix. No framework is imported, nothing in the
+file is executed, and the file is only ever read.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lstm_ref.errors import (
+    CorruptFileError,
+    LSTMError,
+    LSTMNameError,
+    MissingFileError,
+    NoLSTMError,
+    UnknownFormatError,
+    UnreadableFileError,
+    UnsupportedError,
+)
+from lstm_ref.formats.found import Found, LSTMInfo, PartInfo, find_lstms
+
+if TYPE_CHECKING:
+    from lstm_ref.formats.stored import Contents
+    from lstm_ref.network import Network
+
+__all__ = ["LSTMInfo", "PartInfo", "inspect", "load"]
+
+SUPPORTED = "PyTorch .pt/.pth, .safetensors, Keras .keras, .weights.h5 and legacy .h5"
+LEGACY_TORCH = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def inspect(path: str | os.PathLike[str]) -> list[LSTMInfo]:
+    """The LSTMs that a file of weights holds, whether or not they can be loaded.
+
+    Parameters
+    ----------
+    path : str or path
+        A file of any supported format: PyTorch's .pt/.pth in both its forms, .safetensors, .keras,
+        .weights.h5, or Keras's legacy .h5/.hdf5.
+
+    Returns
+    -------
+    list of LSTMInfo
+        In the file's order; empty if it holds none.
+
+    Raises
+    ------
+    LSTMError
+        One of `lstm_ref.errors`, with the reason, if the file cannot be read.
+    """
+    return [found.info for found in _find(Path(path))]
+
+
+def load(path: str | os.PathLike[str], name: str | None = None) -> Network:
+    """The network whose weights a file holds.
+
+    Parameters
+    ----------
+    path : str or path
+        As for `inspect`.
+    name : str, optional
+        Which LSTM, if the file holds several: its name or its part's name as `inspect` lists them, or
+        the last words of one, such as "decoder.lstm" for "model_state.decoder.lstm". A part is one layer
+        in one direction, and becomes a network that runs forward in time.
+
+    Returns
+    -------
+    Network
+        float16 and bfloat16 weights become float32.
+
+    Raises
+    ------
+    LSTMError
+        One of `lstm_ref.errors`, with the reason.
+    """
+    from lstm_ref.network import Network
+
+    path = Path(path)
+    found = _find(path)
+    if not found:
+        raise NoLSTMError(f"{path} holds no LSTM that is stored as PyTorch or Keras store one.")
+    lstm, part = _pick(path, found, name)
+    problem = lstm.info.unsupported if part is None else part.unsupported
+    if problem:
+        parts = ", ".join(repr(p.name) for p in lstm.info.parts)
+        raise UnsupportedError(f"{path}: {lstm.info.name!r} cannot be loaded: {problem}. It has the parts {parts}.")
+    chosen = part or lstm.info.parts[0]
+    return Network(lstm.read[chosen.name]())
+
+
+def _pick(path: Path, found: list[Found], name: str | None) -> tuple[Found, PartInfo | None]:
+    """The LSTM that `name` means, and the part if it means one."""
+    choices: list[tuple[set[str], Found, PartInfo | None]] = []
+    for lstm in found:
+        choices.append(({lstm.info.name, lstm.info.path} if lstm.info.path else {lstm.info.name}, lstm, None))
+        choices.extend(({part.name}, lstm, part) for part in lstm.info.parts)
+    listing = ", ".join(repr(lstm.info.name) for lstm in found)
+    if name is None:
+        if len(found) > 1:
+            raise LSTMNameError(f"{path} holds {len(found)} LSTMs: {listing}. Say which one with name=.")
+        return found[0], None
+    exact = [choice for choice in choices if name in choice[0]]
+    ending = [choice for choice in choices if any(n.endswith((f".{name}", f"/{name}")) for n in choice[0])]
+    fitting = exact or ending
+    if len(fitting) != 1:
+        reason = "fits none" if not fitting else f"fits {len(fitting)}"
+        parts = ", ".join(repr(part.name) for lstm in found for part in lstm.info.parts)
+        raise LSTMNameError(f"{path}: the name {name!r} {reason} of its LSTMs {listing} and their parts {parts}.")
+    return fitting[0][1:]
+
+
+def _find(path: Path) -> list[Found]:
+    try:
+        return find_lstms(_read(path))
+    except LSTMError:
+        raise
+    except FileNotFoundError as error:
+        raise MissingFileError(f"there is no file {path}.") from error
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _read(path: Path) -> Contents:
+    """The file's named tensors, by the reader that its first bytes call for."""
+    if path.is_dir():
+        hint = (
+            " It looks like a SavedModel: load it in Keras and save it as .keras."
+            if (path / "saved_model.pb").exists()
+            else ""
+        )
+        raise UnknownFormatError(f"{path} is a directory, expected a file: {SUPPORTED}.{hint}")
+    with path.open("rb") as stream:
+        head = stream.read(512)
+        size = path.stat().st_size
+        if not size:
+            raise UnknownFormatError(f"{path} is empty, expected one of {SUPPORTED}.")
+        if head.startswith(b"PK\x03\x04"):
+            return _read_zip(path)
+        if head[:1] == b"\x80" and LEGACY_TORCH in head[:30]:
+            from lstm_ref.formats import torch_files
+
+            stream.seek(0)
+            return torch_files.read_legacy(path, stream)
+        if head.startswith(HDF5):
+            from lstm_ref.formats import hdf5
+
+            return hdf5.read(path)
+    if int.from_bytes(head[:8], "little") <= size and head[8:9] == b"{":
+        from lstm_ref.formats import safetensors_file
+
+        return safetensors_file.read(path)
+    raise UnknownFormatError(f"{path} {_guess(head)}, expected one of {SUPPORTED}.")
+
+
+def _read_zip(path: Path) -> Contents:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise CorruptFileError(
+            f"{path} begins like a zip archive, and is none: {error}. The copy is incomplete."
+        ) from error
+    if "model.weights.h5" in names:
+        from lstm_ref.formats import hdf5
+
+        return hdf5.read_archive(path)
+    roots = [name.removesuffix("/data.pkl") for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(roots) == 1:
+        from lstm_ref.formats import torch_files
+
+        return torch_files.read_zip(path, roots[0])
+    if any("/data/weights/" in f"/{name}" for name in names):
+        kind = "a torch.export archive; save the model's state_dict() instead"
+    elif all(name.endswith(".npy") for name in names):
+        kind = "a NumPy .npz; pass its arrays to lstm_ref.LSTMParams or lstm_ref.from_torch"
+    else:
+        kind = "a zip archive of some other kind"
+    raise UnknownFormatError(f"{path} is {kind}. Expected one of {SUPPORTED}.")
+
+
+def _guess(head: bytes) -> str:
+    if head.startswith(b"\x80") or head[257:262] == b"ustar":
+        return "is a Python pickle or an archive that torch.save of version 0.1.10 or later did not write"
+    if head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b":"):
+        return "looks like an ONNX model, which is not supported yet"
+    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+        return "is text"
+    return f"begins with the bytes {head[:8].hex(' ')}, which belong to no format known here"

@@ -1,0 +1,111 @@
+"""Keras's files: .keras archives, .weights.h5, and the .h5 files of Keras 1 and 2.
+
+Sources: keras/src/saving/saving_lib.py and keras/src/legacy/saving/legacy_h5_format.py.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lstm_ref.errors import CorruptFileError, MissingPackageError, UnsafeFileError
+from lstm_ref.formats import hdf5_process
+from lstm_ref.formats.stored import Contents, StoredTensor, parse_json
+
+SECONDS = 60
+"""How long reading an HDF5 file may take, plus one second for every 10 MB."""
+
+
+def read_archive(path: Path) -> Contents:
+    """Tensors of a .keras archive, with the model's configuration."""
+    size = path.stat().st_size
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
+                    raise UnsafeFileError(
+                        f"{path}: entry {entry.filename!r} is compressed or larger than the file, which Keras never "
+                        "writes. Re-save it with model.save."
+                    )
+            config = archive.read("config.json")
+            weights = archive.read("model.weights.h5")
+    except KeyError as error:
+        raise CorruptFileError(f"{path}: this Keras archive lacks an entry: {error}.") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise CorruptFileError(f"{path}: this Keras archive is damaged: {error}.") from error
+    contents = _contents(path, weights)
+    return replace(contents, format="Keras archive (.keras)", config=parse_json(path, "config.json", config))
+
+
+def read(path: Path) -> Contents:
+    """Tensors of an HDF5 file that Keras wrote."""
+    return _contents(path, None)
+
+
+def _contents(path: Path, content: bytes | None) -> Contents:
+    """What the HDF5 file at `path` holds, or the one in `content` if that is given."""
+    listed, _ = _ask(path, content)
+    config = {} if listed["config"] is None else parse_json(path, "model_config", listed["config"])
+
+    @lru_cache(maxsize=1)  # the tensors of one layer are neighbours: one process reads them all
+    def group_of(group: str) -> dict[str, np.ndarray[Any, Any]]:
+        header, data = _ask(path, content, group)
+        arrays, position = {}, 0
+        for name, (dtype, shape) in header["datasets"].items():
+            count = prod(shape)
+            arrays[name] = np.frombuffer(data, dtype, count, position).reshape(shape)
+            position += arrays[name].nbytes
+        return arrays
+
+    def reader(name: str) -> Callable[[], np.ndarray[Any, Any]]:
+        return lambda: group_of(name.rpartition("/")[0])[name]
+
+    tensors = {
+        name: StoredTensor(dtype, tuple(shape), reader(name)) for name, (dtype, shape) in listed["datasets"].items()
+    }
+    if any("vars" in name.split("/") for name in tensors):
+        return Contents(path, "Keras weights (.weights.h5)", "keras-paths", tensors, listed["layer_names"], config)
+    return Contents(path, "Keras legacy HDF5", "keras-names", tensors, {}, config)
+
+
+def _ask(path: Path, content: bytes | None, *group: str) -> tuple[dict[str, Any], bytes]:
+    """What `hdf5_process` answers: the line of JSON and the bytes after it."""
+    if importlib.util.find_spec("h5py") is None:
+        raise MissingPackageError(f"{path} holds HDF5; reading it needs h5py: pip install 'lstm-conformance[h5]'")
+    file = "-" if content is not None else str(path.resolve())
+    size = len(content) if content is not None else path.stat().st_size
+    try:
+        process = subprocess.run(
+            [sys.executable, "-P", hdf5_process.__file__, file, *group],
+            input=content if content is not None else b"",
+            capture_output=True,
+            timeout=SECONDS + size / 1e7,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CorruptFileError(f"{path}: the HDF5 library was still reading it after {error.timeout:.0f} s.") from error
+    line, _, data = process.stdout.partition(b"\n")
+    if process.returncode or not line:
+        lines = process.stderr.decode(errors="replace").strip().splitlines()
+        raise CorruptFileError(
+            f"{path}: the HDF5 library crashed on it (status {process.returncode}{': ' + lines[-1] if lines else ''}). "
+            "The copy is damaged."
+        )
+    header: dict[str, Any] = json.loads(line)
+    if "unsafe" in header:
+        raise UnsafeFileError(f"{path}: {header['unsafe']}.")
+    if "corrupt" in header:
+        raise CorruptFileError(f"{path}: its HDF5 part is damaged: {header['corrupt']}.")
+    return header, data

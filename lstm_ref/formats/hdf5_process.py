@@ -1,0 +1,104 @@
+"""Reads an HDF5 file in a process of its own; run as a script by `lstm_ref.formats.hdf5`.
+
+The HDF5 C library can crash, loop or take all memory on a damaged or hostile file. Here that costs
+one small process, whose memory is limited and whose time its parent limits.
+
+    python hdf5_process.py FILE            list the file's datasets and the names of its groups
+    python hdf5_process.py FILE GROUP      the numbers of the datasets directly in a group
+
+FILE may be "-" for standard input. Printed is one line of JSON, and then the datasets' bytes in the
+line's order. Nothing of this package is imported.
+"""
+
+import io
+import json
+import sys
+from math import prod
+
+MAX_DEFLATE = 1032  # no honest data shrinks by more
+MEMORY = 4 << 30  # bytes of address space beyond the file's own size
+
+
+class UnsafeError(Exception):
+    """The file points elsewhere."""
+
+
+def limit_memory(size):
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY + 4 * size, MEMORY + 4 * size))
+
+
+def visit(h5py, file):
+    """Every group and dataset by its full name; through hard links only, and none twice."""
+    seen, todo = set(), [("", file)]
+    while todo:
+        prefix, group = todo.pop(0)
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen:
+            continue
+        seen.add(address)
+        yield prefix, group
+        for key in sorted(group):
+            name = f"{prefix}/{key}" if prefix else key
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                raise UnsafeError(f"{name!r} is a link to elsewhere, which Keras never writes")
+            value = group[key]
+            if isinstance(value, h5py.Group):
+                todo.append((name, value))
+            elif isinstance(value, h5py.Dataset) and value.shape is not None:
+                yield name, value
+
+
+def listing(h5py, file):
+    datasets, names = {}, {}
+    for name, value in visit(h5py, file):
+        if isinstance(value, h5py.Dataset):
+            datasets[name] = [value.dtype.name, list(value.shape)]
+        elif isinstance(user_name := value.attrs.get("name"), str):
+            names[name] = user_name
+    described = file.attrs.get("model_config")
+    described = described.decode() if isinstance(described, bytes) else described
+    return {"datasets": datasets, "layer_names": names, "config": described}, []
+
+
+def numbers(h5py, file, group, size):
+    arrays = {}
+    for key, value in file[group].items():
+        if not isinstance(value, h5py.Dataset) or value.dtype.kind not in "fiub":
+            continue
+        if value.external or value.is_virtual:
+            raise UnsafeError(f"the numbers of {group}/{key} lie in another file, which Keras never does")
+        claimed = prod(value.shape) * value.dtype.itemsize
+        held = min(value.id.get_storage_size(), size)
+        if claimed > held * (MAX_DEFLATE if value.compression else 1):
+            raise ValueError(f"{group}/{key} claims {claimed} bytes and holds {held}")
+        native = value[()].astype(value.dtype.newbyteorder("="))
+        arrays[f"{group}/{key}"] = native
+    header = {name: [array.dtype.name, list(array.shape)] for name, array in arrays.items()}
+    return {"datasets": header}, [array.tobytes() for array in arrays.values()]
+
+
+def main(path, *group):
+    content = sys.stdin.buffer.read() if path == "-" else None
+    try:
+        import h5py
+
+        with io.BytesIO(content) if content is not None else open(path, "rb") as stream:
+            size = stream.seek(0, io.SEEK_END)
+            stream.seek(0)
+            limit_memory(size)
+            with h5py.File(stream, "r") as file:
+                header, chunks = numbers(h5py, file, *group, size) if group else listing(h5py, file)
+    except UnsafeError as error:
+        header, chunks = {"unsafe": str(error)}, []
+    except Exception as error:
+        header, chunks = {"corrupt": f"{type(error).__name__}: {error}"}, []
+    sys.stdout.buffer.write(json.dumps(header).encode() + b"\n")
+    sys.stdout.buffer.writelines(chunks)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

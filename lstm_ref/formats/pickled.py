@@ -1,0 +1,407 @@
+"""Reading a pickle without executing it.
+
+The opcodes are decoded by the standard library's `pickletools.genops`, which only parses. What they
+build here are plain dicts, lists, tuples, strings and numbers; a call that the pickle asks for is
+looked up in a table of a few dozen names and becomes a plain value too. No class of any other
+library is ever imported, no callable from the file is ever called.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from lstm_ref.errors import CorruptFileError, UnsafeFileError
+
+
+@dataclass(frozen=True)
+class Name:
+    """A global that the pickle refers to, as "module.name"; never imported."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where a tensor's numbers lie: PyTorch's persistent id, unchecked."""
+
+    kind: str
+    key: str
+    size: int
+    view: tuple[str, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """A tensor as PyTorch pickles it: a window on a storage, in elements, unchecked."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: str | None = None
+
+
+@dataclass(eq=False)
+class Inert:
+    """An object of a harmless class whose content is of no interest here."""
+
+    name: str
+    items: list[Any] = field(default_factory=list)
+
+
+def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
+    return {pair[0]: pair[1] for pair in pairs if _is_key(pair[0])}
+
+
+def _tensor(storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> TensorRecord:
+    return TensorRecord(storage, offset, tuple(shape), tuple(stride))
+
+
+def _typed_tensor(
+    storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...],
+    _gradient: Any, _hooks: Any, dtype: Name, *_: Any,
+) -> TensorRecord:  # fmt: skip
+    return TensorRecord(storage, offset, tuple(shape), tuple(stride), dtype.text)
+
+
+def _first(data: Any, *_: Any) -> Any:
+    return data
+
+
+MEANINGS: dict[str, Callable[..., Any]] = {
+    "collections.OrderedDict": _ordered_dict,
+    "collections.defaultdict": lambda *_: {},
+    "collections.Counter": lambda *_: {},
+    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_tensor_v3": _typed_tensor,
+    "torch._utils._rebuild_parameter": _first,
+    "torch._utils._rebuild_parameter_with_state": _first,
+    "torch.nn.parameter.Parameter": _first,
+    "torch.Size": lambda sizes=(): tuple(sizes),
+}
+"""What a call of an allowed name means here."""
+
+INERT = frozenset(
+    [
+        "torch.device",
+        "torch.layout",
+        "torch.serialization._get_layout",
+        "torch._utils._rebuild_sparse_tensor",
+        "torch._utils._rebuild_qtensor",
+        "torch._utils._rebuild_device_tensor_from_numpy",
+        "torch._utils._rebuild_meta_tensor_no_storage",
+        "torch._tensor._rebuild_from_type_v2",
+        "torch.Generator",
+        "argparse.Namespace",
+        "types.SimpleNamespace",
+        "numpy.dtype",
+        "numpy.ndarray",
+        "numpy.core.multiarray.scalar",
+        "numpy._core.multiarray.scalar",
+        "numpy.core.multiarray._reconstruct",
+        "numpy._core.multiarray._reconstruct",
+        "_codecs.encode",
+        "builtins.set",
+        "builtins.frozenset",
+        "builtins.complex",
+        "builtins.bytearray",
+        "builtins.slice",
+        "builtins.range",
+        "__builtin__.set",
+        "__builtin__.frozenset",
+        "__builtin__.complex",
+        "__builtin__.bytearray",
+        "builtins.dict",
+        "builtins.list",
+        "builtins.int",
+        "builtins.float",
+        "builtins.str",
+        "builtins.tuple",
+        "builtins.bool",
+        "datetime.datetime",
+        "datetime.date",
+        "datetime.timedelta",
+        "decimal.Decimal",
+        "uuid.UUID",
+        "pathlib.Path",
+        "pathlib.PurePath",
+        "pathlib.PosixPath",
+        "pathlib.PurePosixPath",
+        "pathlib.WindowsPath",
+        "pathlib.PureWindowsPath",
+    ]
+)
+"""Names that training checkpoints hold beside their tensors; calls of them yield `Inert`."""
+
+
+def _is_data_type(name: str) -> bool:
+    """Whether the name is a storage class or a dtype of PyTorch's, such as torch.FloatStorage or torch.float16."""
+    module, _, attribute = name.rpartition(".")
+    if module in ("torch", "torch.storage") and attribute.endswith("Storage"):
+        return True
+    kinds = (
+        "float",
+        "double",
+        "half",
+        "bfloat",
+        "int",
+        "uint",
+        "long",
+        "short",
+        "char",
+        "bool",
+        "complex",
+        "q",
+        "bits",
+    )
+    return module == "torch" and attribute.startswith(kinds)
+
+
+def _is_key(key: Any) -> bool:
+    return key is None or isinstance(key, str | int | float | bytes)
+
+
+class _Mark:
+    """Where a run of arguments begins on the stack."""
+
+
+_MARK = _Mark()
+_CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_LITERALS = frozenset(
+    [
+        "INT",
+        "BININT",
+        "BININT1",
+        "BININT2",
+        "LONG",
+        "LONG1",
+        "LONG4",
+        "FLOAT",
+        "BINFLOAT",
+        "UNICODE",
+        "BINUNICODE",
+        "SHORT_BINUNICODE",
+        "BINUNICODE8",
+        "STRING",
+        "BINSTRING",
+        "SHORT_BINSTRING",
+        "BINBYTES",
+        "SHORT_BINBYTES",
+        "BINBYTES8",
+        "BYTEARRAY8",
+    ]
+)
+_NO_OPERATION = frozenset(("PROTO", "FRAME"))
+
+
+def read_pickle(stream: IO[bytes], where: str) -> Any:
+    """The value that the next pickle of `stream` describes, in plain Python values and records.
+
+    Parameters
+    ----------
+    stream : binary file
+        Left just behind the pickle.
+    where : str
+        The file and the part of it, for error messages.
+
+    Returns
+    -------
+    object
+        Made of dict, list, tuple, str, bytes, numbers, None, `TensorRecord`, `Storage`, `Name`, `Inert`.
+        A set becomes a list; an item whose key is not a plain value is left out.
+
+    Raises
+    ------
+    UnsafeFileError
+        If the pickle names a global that is not on the list.
+    CorruptFileError
+        If it is not a pickle, or one that contradicts itself.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of escapes in a damaged pickle's text
+            return _Machine(where).run(stream)
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, EOFError, MemoryError) as error:
+        if isinstance(error, UnsafeFileError):
+            raise
+        raise CorruptFileError(f"{where}: not a sound pickle ({type(error).__name__}: {error}).") from error
+
+
+class _Machine:
+    """The pickle machine's stack and memo, with plain values on them."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self, stream: IO[bytes]) -> Any:
+        for opcode, argument, _ in pickletools.genops(stream):
+            name = opcode.name
+            if name in _LITERALS:
+                self.stack.append(argument)
+            elif name in _CONSTANTS:
+                self.stack.append(_CONSTANTS[name])
+            elif name == "STOP":
+                return self.stack.pop()
+            elif name not in _NO_OPERATION:
+                method = getattr(self, f"op_{name.lower()}", None)
+                if method is None:
+                    raise UnsafeFileError(
+                        f"{self.where}: its pickle uses the opcode {name}, which weights never need. "
+                        "Save a state_dict() with torch.save instead."
+                    )
+                method(argument)
+        raise ValueError("it has no end")
+
+    def arguments(self) -> list[Any]:
+        """Everything above the last mark, which is removed with it."""
+        taken = []
+        while (top := self.stack.pop()) is not _MARK:
+            taken.append(top)
+        return taken[::-1]
+
+    def op_mark(self, _: Any) -> None:
+        self.stack.append(_MARK)
+
+    def op_pop(self, _: Any) -> None:
+        self.stack.pop()
+
+    def op_pop_mark(self, _: Any) -> None:
+        self.arguments()
+
+    def op_dup(self, _: Any) -> None:
+        self.stack.append(self.stack[-1])
+
+    def op_put(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]
+
+    op_binput = op_long_binput = op_put
+
+    def op_memoize(self, _: Any) -> None:
+        self.memo[len(self.memo)] = self.stack[-1]
+
+    def op_get(self, index: int) -> None:
+        self.stack.append(self.memo[index])
+
+    op_binget = op_long_binget = op_get
+
+    def op_empty_tuple(self, _: Any) -> None:
+        self.stack.append(())
+
+    def op_tuple(self, _: Any) -> None:
+        self.stack.append(tuple(self.arguments()))
+
+    def _tuple_of(self, count: int) -> None:
+        if len(self.stack) < count:
+            raise IndexError("stack underflow")
+        self.stack[-count:] = [tuple(self.stack[-count:])]
+
+    def op_tuple1(self, _: Any) -> None:
+        self._tuple_of(1)
+
+    def op_tuple2(self, _: Any) -> None:
+        self._tuple_of(2)
+
+    def op_tuple3(self, _: Any) -> None:
+        self._tuple_of(3)
+
+    def op_empty_list(self, _: Any) -> None:
+        self.stack.append([])
+
+    op_empty_set = op_empty_list
+
+    def op_list(self, _: Any) -> None:
+        self.stack.append(self.arguments())
+
+    op_frozenset = op_list
+
+    def op_append(self, _: Any) -> None:
+        self._extend([self.stack.pop()])
+
+    def op_appends(self, _: Any) -> None:
+        self._extend(self.arguments())
+
+    op_additems = op_appends
+
+    def _extend(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        (target.items if isinstance(target, Inert) else target).extend(items)
+
+    def op_empty_dict(self, _: Any) -> None:
+        self.stack.append({})
+
+    def op_dict(self, _: Any) -> None:
+        items = self.arguments()
+        self.stack.append({})
+        self._set(items)
+
+    def op_setitem(self, _: Any) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def op_setitems(self, _: Any) -> None:
+        self._set(self.arguments())
+
+    def _set(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, Inert):
+            return
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if _is_key(key):
+                target[key] = value
+
+    def op_global(self, argument: str) -> None:
+        self.stack.append(self._allowed(argument.replace(" ", ".", 1)))
+
+    def op_stack_global(self, _: Any) -> None:
+        attribute, module = self.stack.pop(), self.stack.pop()
+        if not isinstance(module, str) or not isinstance(attribute, str):
+            raise TypeError("a global's name is not text")
+        self.stack.append(self._allowed(f"{module}.{attribute}"))
+
+    def _allowed(self, name: str) -> Name:
+        if name in MEANINGS or name in INERT or _is_data_type(name):
+            return Name(name)
+        hint = "If you trust the file, load it in PyTorch and save model.state_dict() with torch.save."
+        raise UnsafeFileError(
+            f"{self.where}: its pickle refers to {name[:120]!r}, which is not needed to read weights; "
+            f"nothing was executed. {hint}"
+        )
+
+    def op_reduce(self, _: Any) -> None:
+        arguments, function = self.stack.pop(), self.stack.pop()
+        if not isinstance(function, Name) or not isinstance(arguments, tuple):
+            raise TypeError("a call of something that is not a name")
+        meaning = MEANINGS.get(function.text)
+        self.stack.append(meaning(*arguments) if meaning else Inert(function.text))
+
+    op_newobj = op_reduce
+
+    def op_build(self, _: Any) -> None:
+        """Attributes of an object, such as a state_dict's _metadata: of no interest here."""
+        self.stack.pop()
+        if not self.stack:
+            raise IndexError("stack underflow")
+
+    def op_binpersid(self, _: Any) -> None:
+        record = self.stack.pop()
+        tag, kind, key, _location, size, *rest = record
+        if tag != "storage" or not isinstance(kind, Name) or not isinstance(key, str) or not _is_count(size):
+            raise ValueError("a persistent id that is not a storage")
+        view = rest[0] if rest else None
+        if view is not None:
+            root, offset, length = view
+            if not _is_count(offset) or not _is_count(length):
+                raise ValueError("a storage view that is not a range")
+            view = (str(root), offset, length)
+        self.stack.append(Storage(kind.text, key, size, view))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

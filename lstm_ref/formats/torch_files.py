@@ -1,0 +1,169 @@
+"""PyTorch checkpoints: the zip archives of 1.6 and later, and the rows of pickles from before.
+
+Sources: torch/serialization.py, functions ``_save``, ``_legacy_save`` and their counterparts.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from math import prod
+from pathlib import Path
+from typing import IO, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from lstm_ref.errors import CorruptFileError, UnsafeFileError
+from lstm_ref.formats.pickled import Storage, TensorRecord, read_pickle
+from lstm_ref.formats.stored import Contents, StoredTensor
+
+Order: TypeAlias = Literal["<", ">"]
+
+MAGIC = 0x1950A86A20F9469CFC6C
+PROTOCOL = 1001
+
+STORAGES = {
+    "DoubleStorage": "float64",
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+    "ComplexFloatStorage": "complex64",
+    "ComplexDoubleStorage": "complex128",
+    "UntypedStorage": "uint8",
+}
+
+
+def read_zip(path: Path, root: str) -> Contents:
+    """Tensors of the archive whose pickle is ``<root>/data.pkl``."""
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+    if f"{root}/constants.pkl" in entries:
+        raise UnsafeFileError(
+            f"{path}: this is a TorchScript archive, a program. Load it with torch.jit.load and save its state_dict()."
+        )
+    for entry in entries.values():
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
+            raise UnsafeFileError(
+                f"{path}: entry {entry.filename!r} is compressed or larger than the file, which torch.save never "
+                "writes. Re-save it with torch.save."
+            )
+
+    def member(name: str) -> bytes:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return archive.read(f"{root}/{name}")
+        except KeyError as error:
+            raise CorruptFileError(f"{path}: it has no entry {root}/{name}; the copy is incomplete.") from error
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+            raise CorruptFileError(f"{path}: entry {root}/{name} is damaged: {error}.") from error
+
+    order: Order = ">" if f"{root}/byteorder" in entries and member("byteorder") == b"big" else "<"
+    content = read_pickle(io.BytesIO(member("data.pkl")), f"{path}, {root}/data.pkl")
+    tensors = {
+        name: _stored(path, record, order, lambda storage: member(f"data/{storage.key}"))
+        for name, record in walk(content)
+    }
+    return Contents(path, "PyTorch checkpoint (zip)", "torch", tensors)
+
+
+def read_legacy(path: Path, stream: IO[bytes]) -> Contents:
+    """Tensors of a file of pickles in a row: magic, protocol, system, object, keys; then the storages."""
+    magic, protocol, system, content, keys = (read_pickle(stream, f"{path}, pickle {n} of 5") for n in range(1, 6))
+    if magic != MAGIC or protocol != PROTOCOL or not isinstance(system, dict) or not isinstance(keys, list):
+        raise CorruptFileError(f"{path}: its first pickles are not those of a torch.save file of protocol {PROTOCOL}.")
+    order: Order = "<" if system.get("little_endian", True) else ">"
+
+    records = list(walk(content))
+    itemsize = {r.storage.key: _dtype(r.storage.kind).itemsize for _, r in records}
+    end = path.stat().st_size
+    position = stream.tell()
+    places: dict[str, tuple[int, int]] = {}
+    for key in keys:
+        stream.seek(position)
+        header = stream.read(8)
+        if not isinstance(key, str) or len(header) < 8 or key not in itemsize:
+            raise CorruptFileError(
+                f"{path}: storage {key!r} is missing or belongs to no tensor; the copy is incomplete."
+            )
+        length = int.from_bytes(header, "little" if order == "<" else "big", signed=True) * itemsize[key]
+        if length < 0 or position + 8 + length > end:
+            raise CorruptFileError(f"{path}: storage {key} ends behind the file's end; the copy is incomplete.")
+        places[key] = (position + 8, length)
+        position += 8 + length
+
+    def read(storage: Storage) -> bytes:
+        if storage.key not in places:
+            raise CorruptFileError(f"{path}: storage {storage.key} is not in the file.")
+        start, length = places[storage.key]
+        if storage.view is not None:  # a window on a larger storage, in elements
+            width = itemsize[storage.key]
+            offset, length_of_view = storage.view[1] * width, storage.view[2] * width
+            if offset + length_of_view > length:
+                raise CorruptFileError(f"{path}: a view of storage {storage.key} ends behind the storage.")
+            start, length = start + offset, length_of_view
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+    tensors = {name: _stored(path, record, order, read) for name, record in records}
+    return Contents(path, "PyTorch checkpoint (before 1.6)", "torch", tensors)
+
+
+def walk(content: Any) -> Iterator[tuple[str, TensorRecord]]:
+    """Every tensor in nested dicts, lists and tuples, with its keys joined by dots; each container once."""
+    seen: set[int] = set()
+    todo: list[tuple[str, Any]] = [("", content)]
+    while todo:
+        name, value = todo.pop()
+        if isinstance(value, TensorRecord):
+            yield name, value
+            continue
+        if isinstance(value, dict):
+            items = list(value.items())
+        elif isinstance(value, list | tuple):
+            items = list(enumerate(value))
+        else:
+            continue
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        prefix = f"{name}." if name else ""
+        todo.extend((f"{prefix}{key}", item) for key, item in reversed(items))
+
+
+def _dtype(kind: str) -> np.dtype[Any]:
+    name = STORAGES.get(kind.rpartition(".")[2], "uint8")
+    return np.dtype("uint16" if name == "bfloat16" else name)
+
+
+def _stored(path: Path, record: TensorRecord, order: Order, read: Callable[[Storage], bytes]) -> StoredTensor:
+    kind = record.storage.kind.rpartition(".")[2]
+    name = record.dtype.rpartition(".")[2] if record.dtype else STORAGES.get(kind, kind)
+    dtype = _dtype(kind).newbyteorder(order)
+
+    def numbers() -> np.ndarray[Any, Any]:
+        shape, stride, offset = record.shape, record.stride, record.offset
+        integers = (*shape, *stride, offset)
+        if len(shape) != len(stride) or not all(type(n) is int and n >= 0 for n in integers):
+            raise CorruptFileError(f"{path}: a tensor has shape {shape}, stride {stride} and offset {offset}.")
+        data = read(record.storage)
+        count = len(data) // dtype.itemsize
+        needed = offset + 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True)) if prod(shape) else 0
+        if needed > count or prod(shape) > count:
+            raise CorruptFileError(
+                f"{path}: a tensor of shape {shape}, stride {stride} and offset {offset} does not fit its storage "
+                f"{record.storage.key} of {count} numbers. The copy is damaged or incomplete."
+            )
+        flat = np.frombuffer(data, dtype, count)[offset:]
+        return as_strided(flat, shape, tuple(s * dtype.itemsize for s in stride), writeable=False)
+
+    return StoredTensor(name, record.shape, numbers)
