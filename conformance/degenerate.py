@@ -1,0 +1,77 @@
+"""Refuses cases that would let a bug pass: the weakness of the LSTM vectors published elsewhere.
+
+Constant weights hide exchanged gates and transposed matrices, zero states hide ignored ones, one
+time step hides everything that is carried. A case may have such a weakness on purpose, and then it
+carries the flag that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from conformance.case import Case
+
+EDGE_FLAGS = frozenset(
+    ("saturated", "huge-x", "overflowing-x", "huge-c0", "tiny", "zeros", "zero-weights", "nan-in-one-sample",
+     "nan-in-h0", "infinite-c0", "empty-batch")
+)  # fmt: skip
+"""Edge cases; each excuses whatever is unusual about its values."""
+
+
+def weaknesses(case: Case) -> Iterator[tuple[str, str]]:
+    """(flag that excuses it, what is weak) for everything that would let some bug pass.
+
+    Parameters
+    ----------
+    case : Case
+    """
+    B, T, D, H = case.sizes
+    for name, size in zip("BTDH", case.sizes, strict=True):
+        if size == 1:
+            yield f"{name}=1", f"{name} is 1"
+    if B == 0:
+        yield "empty-batch", "B is 0"
+    if T == 2:
+        yield "T=2", "T is 2: what is carried over two steps is hidden"
+    if T >= 100:
+        yield "long", f"T is {T}"
+    if len({B, T, D, H}) < 4:
+        yield "equal-sizes", f"B, T, D, H = {B}, {T}, {D}, {H} are not all different"
+    if not case.h0.any() and not case.c0.any():
+        yield "zero-state", "h0 and c0 are zero"
+    elif np.array_equal(case.h0, case.c0, equal_nan=True):
+        yield "zero-state", "h0 equals c0"
+
+    params = case.params
+    arrays = {"x": case.x, "kernel": params.kernel, "recurrent_kernel": params.recurrent_kernel}
+    if params.bias is not None:
+        arrays["bias"] = params.bias
+    for name, array in arrays.items():
+        if array.size > 4 and np.unique(array).size < array.size // 2:
+            yield "zero-weights", f"{name} repeats its values"
+    for name in ("kernel", "recurrent_kernel"):
+        blocks = np.split(arrays[name], 4, axis=1)
+        if any(np.array_equal(blocks[j], blocks[k]) for j in range(4) for k in range(j)):
+            yield "zero-weights", f"two gates share one block of {name}"
+    if H > 1 and any(np.array_equal(block, block.T) for block in np.split(params.recurrent_kernel, 4, axis=1)):
+        yield "zero-weights", "a block of recurrent_kernel is symmetric"
+    cotangents = [a for a in (case.d_output[:, -1:], case.d_h[:, None], case.d_c[:, None]) if a.any()]
+    if not cotangents and B:
+        yield "no-cotangent", "every cotangent is zero"
+    if len(cotangents) > len({a.tobytes() for a in cotangents}):
+        yield "no-cotangent", "two cotangents are equal"
+    values = [*arrays.values(), case.h0, case.c0]
+    if not all(np.isfinite(a).all() for a in values):
+        yield "nan-in-one-sample", "a value is not finite"
+    elif any(np.abs(a).max(initial=0.0) > 100 for a in values):
+        yield "huge-x", "a value is far beyond 100"
+
+
+def unexcused(case: Case, flags: frozenset[str]) -> list[str]:
+    """The weaknesses that the flags do not excuse, in words; empty for a case fit to catch bugs."""
+    if flags & EDGE_FLAGS:
+        values_excused = {"zero-weights", "zero-state", "nan-in-one-sample", "huge-x", "empty-batch"}
+        flags = flags | values_excused
+    return [what for flag, what in weaknesses(case) if flag not in flags]

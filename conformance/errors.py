@@ -1,0 +1,15 @@
+"""The suite's own errors; each says what was given, what was expected and what to do."""
+
+from __future__ import annotations
+
+
+class ConformanceError(Exception):
+    """Base of every error that the suite raises on purpose."""
+
+
+class CandidateError(ConformanceError):
+    """A candidate cannot be had: no such name, or it is not callable."""
+
+
+class OracleError(ConformanceError):
+    """An oracle is not installed, or contradicts itself."""

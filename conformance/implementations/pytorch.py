@@ -1,0 +1,80 @@
+"""``torch.nn.LSTM`` as an implementation; gradients by PyTorch's autograd.
+
+Source: https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from conformance.case import Case, Result
+from conformance.errors import OracleError
+from lstm_ref.errors import UnsupportedError
+from lstm_ref.params import FloatArray
+
+BIAS_GRADIENTS_AGREE = 64
+"""How far PyTorch's two bias gradients, of the same mathematical value, may differ: in roundoffs of their scale."""
+
+
+def compute(case: Case) -> Result:
+    """Forward and backward pass of a one-layer ``torch.nn.LSTM`` on the CPU, in the case's dtype.
+
+    Raises
+    ------
+    OracleError
+        If PyTorch contradicts itself: its two bias gradients have one mathematical value.
+    """
+    if case.mask is not None:
+        raise UnsupportedError("the PyTorch implementation takes no mask yet.")
+    _, _, D, H = case.sizes
+    params, has_bias = case.params, case.params.bias is not None
+    layer = torch.nn.LSTM(D, H, bias=has_bias, batch_first=True, device="meta").to_empty(device="cpu")
+    layer = layer.to(getattr(torch, case.dtype.name))
+    weights = dict(layer.named_parameters())
+    given = {"weight_ih_l0": params.kernel.T, "weight_hh_l0": params.recurrent_kernel.T}
+    if params.bias is not None:
+        given |= {"bias_ih_l0": params.bias, "bias_hh_l0": np.zeros_like(params.bias)}
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(torch.from_numpy(given[name]))
+
+    x, h0, c0 = (torch.tensor(a, requires_grad=True) for a in (case.x, case.h0[None], case.c0[None]))
+    output, (h, c) = layer(x, (h0, c0))
+    cotangents = [torch.from_numpy(a) for a in (case.d_output, case.d_h[None], case.d_c[None])]
+    torch.autograd.backward([output, h, c], cotangents)
+
+    result = {
+        "output": _array(output),
+        "h": _array(h)[0],
+        "c": _array(c)[0],
+        "d_x": _gradient(x),
+        "d_h0": _gradient(h0)[0],
+        "d_c0": _gradient(c0)[0],
+        "d_kernel": _gradient(weights["weight_ih_l0"]).T,
+        "d_recurrent_kernel": _gradient(weights["weight_hh_l0"]).T,
+    }
+    if has_bias:
+        result["d_bias"] = _same(_gradient(weights["bias_ih_l0"]), _gradient(weights["bias_hh_l0"]))
+    return result
+
+
+def _array(tensor: torch.Tensor) -> FloatArray:
+    return np.asarray(tensor.detach().numpy())
+
+
+def _gradient(tensor: torch.Tensor) -> FloatArray:
+    assert tensor.grad is not None
+    return _array(tensor.grad)
+
+
+def _same(first: FloatArray, second: FloatArray) -> FloatArray:
+    allowed = (
+        BIAS_GRADIENTS_AGREE * np.finfo(first.dtype).eps * np.abs(first).max(initial=0.0, where=np.isfinite(first))
+    )
+    if not np.allclose(first, second, rtol=0.0, atol=allowed, equal_nan=True):
+        difference = np.nanmax(np.abs(first - second))
+        raise OracleError(
+            f"PyTorch's gradients of bias_ih and bias_hh differ by {difference:.3g}, allowed {allowed:.3g}."
+        )
+    return first
