@@ -98,7 +98,7 @@ def compare_quantity(case: Case, quantity: str, actual: object, expected: Result
 
     wanted = expected[quantity]
     scale = scale_of(quantity, expected)
-    allowed = allowed_error(quantity, case.dtype, scale)
+    allowed = allowed_error(quantity, case.dtype, case.sizes[1], scale)
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.abs(actual.astype(np.float64) - wanted.astype(np.float64))
     same = (actual == wanted) | (np.isnan(actual) & np.isnan(wanted))

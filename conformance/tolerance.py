@@ -4,7 +4,7 @@
 
 `measured` comes from a table that `conformance.measure` writes: the worst difference that independent
 correct engines (PyTorch, Keras, lstm_ref) showed between each other over thousands of random cases,
-per quantity and dtype, in units of roundoff times scale. `roundoff` is the dtype's unit roundoff,
+per quantity, dtype and length class, in units of roundoff times scale. `roundoff` is the dtype's unit roundoff,
 2**-53 or 2**-24. The allowed error is the same for each element and does not depend on how many
 there are.
 
@@ -28,6 +28,9 @@ from lstm_ref.params import FloatArray
 
 TABLE = "tolerance.json"
 
+SHORT = 32
+"""Up to so many steps a sequence is short; errors grow along a long one, so that it has rows of its own."""
+
 
 RELATIVES = {
     "output": ("output", "h"),
@@ -50,6 +53,8 @@ class Row:
     Attributes
     ----------
     quantity, dtype : str
+    length : str
+        "short" or "long".
     measured : float
         The worst difference, in units of roundoff times scale.
     between : str
@@ -60,6 +65,7 @@ class Row:
 
     quantity: str
     dtype: str
+    length: str
     measured: float
     between: str
     where: str
@@ -77,9 +83,14 @@ def margin() -> float:
 
 
 @cache
-def rows() -> dict[tuple[str, str], Row]:
-    """(quantity, dtype name) to the table's row."""
-    return {(row["quantity"], row["dtype"]): Row(**row) for row in _table()["rows"]}
+def rows() -> dict[tuple[str, str, str], Row]:
+    """(quantity, dtype name, length class) to the table's row."""
+    return {(row["quantity"], row["dtype"], row["length"]): Row(**row) for row in _table()["rows"]}
+
+
+def length_class(T: int) -> str:
+    """Whether a sequence of `T` steps is "short" or "long"."""
+    return "short" if T <= SHORT else "long"
 
 
 def roundoff(dtype: np.dtype[Any]) -> float:
@@ -105,7 +116,7 @@ def scale_of(quantity: str, expected: Mapping[str, FloatArray]) -> float:
     return scale
 
 
-def allowed_error(quantity: str, dtype: np.dtype[Any], scale: float) -> float:
+def allowed_error(quantity: str, dtype: np.dtype[Any], T: int, scale: float) -> float:
     """The largest error that an element of a quantity may have.
 
     Parameters
@@ -113,8 +124,10 @@ def allowed_error(quantity: str, dtype: np.dtype[Any], scale: float) -> float:
     quantity : str
     dtype : numpy.dtype
         float64 or float32.
+    T : int
+        The number of time steps.
     scale : float
         What `scale_of` gives.
     """
-    measured = rows()[quantity, dtype.name].measured
+    measured = rows()[quantity, dtype.name, length_class(T)].measured
     return max(margin() * measured * roundoff(dtype) * scale, smallest(dtype))
