@@ -59,7 +59,7 @@ def weaknesses(case: Case) -> Iterator[tuple[str, str]]:
         yield "zero-weights", "a block of recurrent_kernel is symmetric"
     cotangents = [a for a in (case.d_output[:, -1:], case.d_h[:, None], case.d_c[:, None]) if a.any()]
     single = np.count_nonzero(case.d_output) + np.count_nonzero(case.d_h) + np.count_nonzero(case.d_c) == 1
-    if single and case.d_output.size > 1:
+    if single and case.d_h.size > 1:
         yield "one-hot", "a single cotangent is not zero"
     elif not cotangents and not case.d_output.any() and B:
         yield "no-cotangent", "every cotangent is zero"

@@ -11,5 +11,9 @@ class CandidateError(ConformanceError):
     """A candidate cannot be had: no such name, or it is not callable."""
 
 
+class FixtureError(ConformanceError):
+    """The golden vectors are missing, damaged, or would be blind."""
+
+
 class OracleError(ConformanceError):
     """An oracle is not installed, or contradicts itself."""

@@ -8,14 +8,14 @@ from importlib import import_module
 from conformance.case import Implementation
 from conformance.errors import CandidateError, OracleError
 
-BUILT_IN = {"ref": "reference", "torch": "pytorch", "keras": "keras"}
+BUILT_IN = {"ref": "reference", "torch": "pytorch", "keras": "keras", "certified": "certified"}
 ORACLES = ("torch", "keras")
-NEEDS = {"torch": "torch", "keras": "keras"}
+NEEDS = {"torch": "torch", "keras": "keras", "certified": "certify"}
 
 
 @cache
 def built_in(name: str) -> Implementation:
-    """The implementation called `name`: "ref", "torch" or "keras".
+    """The implementation called `name`: "ref", "torch", "keras" or "certified".
 
     Raises
     ------
@@ -29,7 +29,7 @@ def built_in(name: str) -> Implementation:
     try:
         module = import_module(f"conformance.implementations.{BUILT_IN[name]}")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("torch", "keras", "tensorflow"):
+        if (error.name or "").partition(".")[0] in ("torch", "keras", "tensorflow", "flint"):
             raise OracleError(
                 f"{name} needs {error.name}, which is not installed: pip install 'lstm-conformance[{NEEDS[name]}]'"
             ) from error
