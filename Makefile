@@ -5,13 +5,21 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --published .published
 
 .DEFAULT_GOAL := help
-.PHONY: help conformance check fixtures test bench lint clean
+.PHONY: help conformance check fixtures test lint clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 conformance: .venv/ready published ## compare the reference with live PyTorch and Keras: the main job
 	$(PYTEST) -q conformance/suite
+
+check: .venv/minimal ## put one implementation on trial with NumPy alone: make check CANDIDATE=my_lstm.py:lstm
+	@test -n "$(CANDIDATE)" || { echo "make check needs CANDIDATE=path/to/file.py:NAME, or ref" >&2; exit 2; }
+	@$(BIN)/lstm-conformance check "$(CANDIDATE)" $(OPTIONS)
+
+fixtures: .venv/ready ## make the golden vectors anew and prove every number of them
+	$(BIN)/lstm-conformance fixtures generate
+	$(BIN)/lstm-conformance fixtures verify --certify
 
 test: .venv/ready lint published ## everything that CI runs: lint, types, import arrows, unit tests, conformance
 	$(PYTEST) -q
@@ -20,7 +28,7 @@ lint: .venv/ready ## style, types and import arrows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 
 .PHONY: published
 published: .venv/ready
@@ -32,6 +40,12 @@ published: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps tf-keras
+	@touch .venv/minimal $@
+
+# What `check` needs and no more; `.venv/ready` has it too.
+.venv/minimal: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
 clean: ## remove what the targets above made

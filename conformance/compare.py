@@ -49,6 +49,11 @@ class Comparison:
     def __str__(self) -> str:
         if self.reason:
             return f"{self.quantity}: {self.reason}"
+        if self.actual != self.actual:
+            return (
+                f"{self.quantity}: {self.wrong} of {self.total} numbers are wrong; at {self.index} it is NaN, "
+                f"expected {self.expected!r}"
+            )
         return (
             f"{self.quantity}: {self.wrong} of {self.total} numbers are wrong; worst at {self.index}: "
             f"expected {self.expected!r}, actual {self.actual!r}, error {abs(self.actual - self.expected):.3g}, "

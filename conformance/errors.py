@@ -17,3 +17,11 @@ class FixtureError(ConformanceError):
 
 class OracleError(ConformanceError):
     """An oracle is not installed, or contradicts itself."""
+
+
+class BaselineError(ConformanceError):
+    """The earlier report to compare with cannot be used."""
+
+
+class LayoutError(ConformanceError):
+    """A layout is none, or what was given is not in it."""

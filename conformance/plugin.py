@@ -25,6 +25,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="where `python -m conformance.published DIR` put published checkpoints",
     )
+    group.addoption("--lstm-candidate", metavar="SPEC", help="with --pyargs conformance: put this candidate on trial")
+    group.addoption(
+        "--lstm-profile",
+        choices=("forward", "training"),
+        default="training",
+        help="what to ask of it (default: training)",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With a candidate, its test module is all that is collected of this package; without one, all but it."""
+    if collection_path.suffix != ".py" or Path(__file__).parent not in collection_path.parents:
+        return None
+    wanted = collection_path.name == "test_candidate.py"
+    if config.getoption("--lstm-candidate") is not None:
+        return not wanted
+    return True if wanted else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

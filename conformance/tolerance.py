@@ -36,7 +36,7 @@ RELATIVES = {
     "output": ("output", "h"),
     "h": ("output", "h"),
     "c": ("c", "output"),
-    "d_x": ("d_x",),
+    "d_x": ("d_x", "d_h0"),
     "d_h0": ("d_h0", "d_c0"),
     "d_c0": ("d_h0", "d_c0"),
     "d_kernel": ("d_kernel", "d_recurrent_kernel", "d_bias"),

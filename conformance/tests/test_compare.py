@@ -68,7 +68,7 @@ def test_the_allowed_error_is_the_border(quantity: str, side: int, case: Case, r
         (lambda a: a[None], r"has shape"),
         (lambda a: a.tolist(), "is a list, expected a NumPy array"),
         (lambda a: None, "is a NoneType"),
-        (lambda a: np.where(a == a.max(), np.nan, a), "actual nan"),
+        (lambda a: np.where(a == a.max(), np.nan, a), "it is NaN, expected"),
         (lambda a: np.where(a == a.max(), np.inf, a), "actual inf"),
     ],
 )

@@ -1,0 +1,1 @@
+"""What is asserted of a candidate: values against expected ones, and behaviour."""

@@ -1,0 +1,113 @@
+"""Calling a candidate so that nothing it does ends the run: exceptions, endless loops, warnings, odd results."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from conformance.case import QUANTITIES, Case
+
+HANGS = 3
+"""After so many calls that ran out of time, a candidate is not called any more."""
+
+
+class OutOfTime(BaseException):
+    """Raised inside a candidate's thread to end it; a BaseException, so that `except Exception` lets it through."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call.
+
+    Attributes
+    ----------
+    result : dict
+        Quantity to whatever was given for it; empty if the call failed.
+    failure : str
+        Why there is no result; empty if there is one.
+    trace : str
+        The traceback, if an exception is why.
+    warned : tuple of str
+        The warnings that were issued.
+    unknown : tuple of str
+        Keys of the result that name no quantity.
+    """
+
+    result: dict[str, Any] = field(default_factory=dict)
+    failure: str = ""
+    trace: str = ""
+    warned: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+class Caller:
+    """Calls a candidate with a time limit.
+
+    Parameters
+    ----------
+    function : callable
+        The candidate.
+    seconds : float
+        How long one call may take.
+    """
+
+    def __init__(self, function: Callable[[Case], Any], seconds: float) -> None:
+        self.function = function
+        self.seconds = seconds
+        self.hangs = 0
+
+    def __call__(self, case: Case) -> Outcome:
+        """The outcome of calling the candidate with `case`; raises nothing."""
+        if self.hangs >= HANGS:
+            return Outcome(failure=f"was not called any more after {self.hangs} calls that ran out of time")
+        box: list[Outcome] = []
+        thread = threading.Thread(target=lambda: box.append(self._call(case)), daemon=True)
+        thread.start()
+        thread.join(self.seconds)
+        if not box:
+            self.hangs += 1
+            _interrupt(thread)
+            return Outcome(failure=f"gave no result within {self.seconds:g} s")
+        return box[0]
+
+    def _call(self, case: Case) -> Outcome:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                given = self.function(case)
+            except OutOfTime:
+                return Outcome(failure="was interrupted")
+            except BaseException as error:  # noqa: BLE001 - sys.exit() in a candidate must not end the run
+                return Outcome(failure=_reason(error), trace=traceback.format_exc())
+        warned = tuple(f"{w.category.__name__}: {w.message}" for w in caught)
+        if not isinstance(given, Mapping):
+            return Outcome(
+                failure=f"returned {_kind(given)}, expected a mapping such as {{'output': ...}}", warned=warned
+            )
+        unknown = tuple(str(key) for key in given if key not in QUANTITIES)
+        result = {name: given[name] for name in QUANTITIES if given.get(name) is not None}
+        copied = {name: a.copy() if isinstance(a, np.ndarray) else a for name, a in result.items()}
+        return Outcome(copied, warned=warned, unknown=unknown)
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _reason(error: BaseException) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    message = " ".join(str(error).split())[:300]
+    return f"raised {type(error).__name__}: {message} ({frame.filename}, line {frame.lineno})"
+
+
+def _interrupt(thread: threading.Thread) -> None:
+    """Raise `OutOfTime` in a thread that still runs Python code."""
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(OutOfTime))

@@ -1,0 +1,71 @@
+"""What a candidate declares about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from conformance.case import QUANTITIES, Case
+from conformance.errors import CandidateError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+INPUTS = ("h0", "c0", "d_output", "d_h", "d_c", "bias")
+ATTRIBUTE = "lstm_conformance_without"
+GRADIENT_OF = {"h0": "d_h0", "c0": "d_c0", "bias": "d_bias"}
+
+
+def candidate(without: Iterable[str] = ()) -> Callable[[Function], Function]:
+    """Declare what a candidate cannot take, or does not give.
+
+    Parameters
+    ----------
+    without : iterable of str
+        Inputs that it cannot take: "h0", "c0", "d_output", "d_h", "d_c", "bias". It then meets only the
+        cases in which they are zero, and their gradients are not expected. Quantities that it does
+        not give, such as "c" or "d_x". The report lists both.
+
+    Examples
+    --------
+    >>> @candidate(without=("h0", "c0", "d_h", "d_c"))
+    ... def lstm(case):
+    ...     return {"output": ..., "d_x": ...}
+
+    Raises
+    ------
+    CandidateError
+        For a name that is neither an input nor a quantity.
+    """
+    names = (without,) if isinstance(without, str) else tuple(without)
+    unknown = [name for name in names if name not in (*INPUTS, *QUANTITIES)]
+    if unknown:
+        raise CandidateError(
+            f"without={unknown} names neither inputs ({', '.join(INPUTS)}) nor quantities ({', '.join(QUANTITIES)})."
+        )
+
+    def declare(function: Function) -> Function:
+        setattr(function, ATTRIBUTE, frozenset(names))
+        return function
+
+    return declare
+
+
+def declared(function: Callable[..., Any]) -> frozenset[str]:
+    """What `candidate` declared of a function; empty if nothing."""
+    names: frozenset[str] = getattr(function, ATTRIBUTE, frozenset())
+    return names
+
+
+def meets(case: Case, without: frozenset[str]) -> bool:
+    """Whether a candidate with that declaration can be given the case: what it cannot take is zero."""
+    arrays = {name: getattr(case, name) for name in ("h0", "c0", "d_output", "d_h", "d_c")}
+    bias = case.params.bias
+    arrays["bias"] = np.zeros(1) if bias is None else bias
+    return not any(arrays[name].any() for name in without if name in arrays)
+
+
+def left_out(without: frozenset[str]) -> frozenset[str]:
+    """The quantities that a declaration excuses."""
+    return frozenset(GRADIENT_OF.get(name, name) for name in without) & frozenset(QUANTITIES)

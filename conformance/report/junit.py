@@ -1,0 +1,34 @@
+"""The report as JUnit XML, for whatever reads test results: one test case per check."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+from conformance.runner import Report
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the checks of the report's profile, whole or not at all."""
+    counts = report.counts()
+    skipped = counts["not_provided"]
+    totals = {
+        "tests": counts["checks"],
+        "failures": counts["failed"] + counts["undeclared"],
+        "errors": 0,
+        "skipped": skipped,
+    }
+    attributes = {name: str(count) for name, count in totals.items()}
+    root = ElementTree.Element("testsuites", attributes)
+    suite = ElementTree.SubElement(root, "testsuite", {"name": f"lstm-conformance {report.candidate}", **attributes})
+    for result in report.of_profile(report.profile):
+        classname = "behaviour" if result.behaviour else result.quantity
+        case = ElementTree.SubElement(suite, "testcase", {"classname": classname, "name": result.id, "time": "0"})
+        if result.status in ("failed", "undeclared"):
+            ElementTree.SubElement(case, "failure", {"message": result.message, "type": result.status})
+        elif result.status == "not provided":
+            ElementTree.SubElement(case, "skipped", {"message": f"not provided: {result.message}"})
+    unfinished = path.with_name(f"{path.name}.part")
+    ElementTree.ElementTree(root).write(unfinished, encoding="utf-8", xml_declaration=True)
+    os.replace(unfinished, path)

@@ -1,0 +1,95 @@
+"""One failing case by itself: its numbers, and a NumPy program that shows the failure without this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from conformance.checks.call import Outcome
+from conformance.compare import name_index
+from conformance.fixtures.store import vector_path
+from conformance.runner import CheckResult, Trial
+from lstm_ref.params import FloatArray
+
+INLINE = 2000
+"""Up to so many numbers, the case is written out; beyond, it is read from the golden vector's file."""
+
+
+def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult) -> str:
+    """A program that calls the candidate on the case; for a large case it reads the golden vector's file.
+
+    Parameters
+    ----------
+    spec : str
+        The candidate as named on the command line.
+    trial : Trial
+    outcome : Outcome
+        What the candidate gave.
+    worst : CheckResult
+        The failure to show.
+    """
+    case, params = trial.case, trial.case.params
+    numbers = sum(a.size for a in (case.x, case.d_output, params.kernel, params.recurrent_kernel))
+    read = numbers > INLINE and trial.oracle == "fixtures"
+
+    def value(name: str, array: FloatArray | None) -> str:
+        return f"a.get({name!r})" if read else _literal(array)
+
+    arrays = {name: getattr(case, name) for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}
+    weights = {"kernel": params.kernel, "recurrent_kernel": params.recurrent_kernel, "bias": params.bias}
+    lines = ["import types", *_import(spec), "import numpy as np"]
+    if read:
+        path = vector_path(case.id.removesuffix(f"-{case.dtype}"))
+        lines += [
+            "from safetensors.numpy import load_file",
+            f"a = {{name: array.astype({case.dtype.name!r}) for name, array in load_file({str(path)!r}).items()}}",
+        ]
+    lines += [
+        "",
+        f"# {trial.id}; gate blocks are in the order i, f, c, o",
+        "weights = types.SimpleNamespace(",
+        *(f"    {name}={value(name, a)}," for name, a in weights.items()),
+        ")",
+        "case = types.SimpleNamespace(",
+        *(f"    {name}={value(name, a)}," for name, a in arrays.items()),
+        f"    id={case.id!r}, dtype=np.dtype({case.dtype.name!r}), mask=None, options=None, params=weights, sizes={case.sizes},",
+        ")",
+        "result = lstm(case)",
+    ]
+    told = worst.comparison
+    if told is not None and not told.reason:
+        error = np.abs(np.asarray(outcome.result[worst.quantity], np.float64) - trial.expected()[worst.quantity])
+        index = tuple(int(i) for i in np.unravel_index(int(np.nan_to_num(error, nan=np.inf).argmax()), error.shape))
+        where = name_index(worst.quantity, index, case.sizes[3])
+        lines += [
+            f"print('actual  ', result[{worst.quantity!r}][{', '.join(map(str, index))}])  # {worst.quantity} at {where}",
+            f"print('expected', {told.expected!r}, 'allowed error', {told.allowed:.3g})",
+        ]
+    else:
+        lines.append(f"print({{name: np.shape(value) for name, value in result.items()}})  # {worst.message}")
+    return "\n".join(lines)
+
+
+def _import(spec: str) -> list[str]:
+    source, _, name = spec.rpartition(":")
+    if source.endswith(".py"):
+        path = str(Path(source).resolve())
+        return [
+            "import runpy, sys",
+            f"sys.path.insert(0, {str(Path(path).parent)!r})",
+            f"lstm = runpy.run_path({path!r})[{name!r}]",
+        ]
+    if source:
+        return [f"from {source} import {name} as lstm"]
+    return [f"from conformance.implementations import built_in; lstm = built_in({spec!r})  # a built-in candidate"]
+
+
+def _literal(array: FloatArray | None) -> str:
+    if array is None:
+        return "None"
+    if not array.any():
+        return f"np.zeros({array.shape}, np.{array.dtype})"
+    values = np.array2string(array, separator=", ", threshold=10**9, floatmode="unique", max_line_width=10**9)
+    values = values.replace("nan", "np.nan").replace("inf", "np.inf")
+    return f"np.array({' '.join(values.split())}, np.{array.dtype})"

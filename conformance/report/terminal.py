@@ -1,0 +1,121 @@
+"""The report for people: verdict first, then quantities as a table, then the smallest failure and how to repeat it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from conformance.case import QUANTITIES
+from conformance.checks.behaviour import CHECKS
+from conformance.report.json_report import Changes, verdict
+from conformance.runner import PROFILES, CheckResult, Report
+
+MOST = 12
+"""How many entries of a list are shown before the rest is counted."""
+
+
+def show(report: Report, spec: str, console: Console, changes: Changes | None = None) -> None:
+    """Print a report.
+
+    Parameters
+    ----------
+    report : Report
+    spec : str
+        How the candidate was named on the command line, for the line that repeats a failure.
+    console : rich.console.Console
+        Plain text when it is no terminal.
+    changes : Changes, optional
+        From an earlier report.
+    """
+    good = report.conforms()
+    colour = "bold green" if good else "bold red"
+    asked = f"profile {report.profile}, against {report.against}"
+    console.print(f"{escape(report.candidate)} [{colour}]{verdict(good)}[/] ({asked})", highlight=False)
+    counts = report.counts()
+    console.print(
+        f"{counts['checks']:,} checks: {counts['passed']:,} passed, {counts['failed']:,} failed, "
+        f"{counts['not_provided']:,} not provided, {counts['undeclared']:,} undeclared",
+        highlight=False,
+    )
+    for profile in PROFILES:
+        if profile != report.profile:
+            console.print(f"profile {profile}: {verdict(report.conforms(profile))}", highlight=False)
+    if report.without:
+        console.print(f"It declares that it is without: {', '.join(sorted(report.without))}", highlight=False)
+    if report.unknown:
+        console.print(f"Its results have unknown keys: {escape(', '.join(report.unknown[:MOST]))}", highlight=False)
+    console.print(_table(report))
+    _failures(report, spec, console)
+    if changes is not None:
+        _changes(changes, console)
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("quantity")
+    for heading in ("passed", "failed", "not provided", "undeclared"):
+        table.add_column(heading, justify="right")
+    table.add_column("worst error / allowed", justify="right")
+    for name in (*QUANTITIES, *CHECKS):
+        members = [r for r in report.of_profile(report.profile) if r.quantity == name]
+        if not members:
+            continue
+        cells = [
+            sum(r.status == status for r in members) for status in ("passed", "failed", "not provided", "undeclared")
+        ]
+        shares = [r.share for r in members if r.share is not None]
+        worst = f"{max(shares):.3g}" if shares else ""
+        style = "red" if cells[1] or cells[3] else ""
+        table.add_row(name, *(str(n) if n else "" for n in cells), worst, style=style)
+    return table
+
+
+def _failures(report: Report, spec: str, console: Console) -> None:
+    for result in [r for r in report.failures if r.behaviour][:MOST]:
+        console.print(f"\n{result.id}\n  {escape(result.message)}", highlight=False, soft_wrap=True)
+    smallest = report.smallest_failure
+    if smallest is None or smallest.behaviour:
+        left_out = sorted(
+            {r.quantity for r in report.of_profile(report.profile) if r.status == "undeclared"}, key=QUANTITIES.index
+        )
+        if left_out:
+            names = ", ".join(f'"{name}"' for name in left_out)
+            console.print(
+                f"\nLeft out of the results without a word: {names}. Give them, or declare it with "
+                f"conformance.candidate(without=({names},)).",
+                highlight=False,
+            )
+        return
+    in_case = [r for r in report.failures if r.trial == smallest.trial]
+    B, T, D, H = report.sizes[smallest.trial]
+    console.print(f"\nSmallest failing case: {smallest.trial} (B={B}, T={T}, D={D}, H={H})", highlight=False)
+    for result in _distinct(in_case):
+        console.print(f"  {escape(result.message)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"Repeat it:  lstm-conformance repro {escape(spec)} {smallest.trial}", highlight=False, soft_wrap=True
+    )
+
+
+def _distinct(results: list[CheckResult]) -> list[CheckResult]:
+    """One result for each message: a call that failed has the same for all quantities."""
+    return list({result.message: result for result in results}.values())
+
+
+def _changes(changes: Changes, console: Console) -> None:
+    console.print("\nCompared with the baseline:", highlight=False)
+    for heading, ids in (("newly failing", changes.newly_failing), ("no longer run", changes.gone)):
+        console.print(f"  {len(ids)} {heading}{':' if ids else ''}", highlight=False)
+        _listed([escape(id) for id in ids], console)
+    console.print(f"  {len(changes.grown)} with an error more than ten times as large, still allowed", highlight=False)
+    _listed(
+        [f"{escape(id)}: {before:.3g} of the allowed error, now {now:.3g}" for id, before, now in changes.grown],
+        console,
+    )
+
+
+def _listed(lines: list[str], console: Console) -> None:
+    for line in lines[:MOST]:
+        console.print(f"    {line}", highlight=False, soft_wrap=True)
+    if len(lines) > MOST:
+        console.print(f"    and {len(lines) - MOST} more; --json has all", highlight=False)

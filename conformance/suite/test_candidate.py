@@ -1,0 +1,28 @@
+"""The candidate named by ``--lstm-candidate``: one test for each of its checks."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.doors import Check
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per check; none at all without the option."""
+    spec = metafunc.config.getoption("--lstm-candidate")
+    if spec is None:
+        metafunc.parametrize("check", [])
+        return
+    from conformance.doors import checks
+    from conformance.errors import ConformanceError
+    from conformance.implementations.given import find
+
+    try:
+        found = checks(find(spec), profile=metafunc.config.getoption("--lstm-profile"))
+    except ConformanceError as error:
+        raise pytest.UsageError(str(error)) from error
+    metafunc.parametrize("check", found, ids=[check.id for check in found])
+
+
+def test_conforms(check: Check) -> None:
+    check()
