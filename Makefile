@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --published .published
 
 .DEFAULT_GOAL := help
-.PHONY: help conformance check fixtures test lint clean
+.PHONY: help conformance check fixtures test bench lint clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,14 @@ check: .venv/minimal ## put one implementation on trial with NumPy alone: make c
 fixtures: .venv/ready ## make the golden vectors anew and prove every number of them
 	$(BIN)/lstm-conformance fixtures generate
 	$(BIN)/lstm-conformance fixtures verify --certify
+
+# One thread for everybody: what is compared is the code, not the schedulers.
+bench: export OMP_NUM_THREADS = 1
+bench: export OPENBLAS_NUM_THREADS = 1
+bench: export TF_NUM_INTRAOP_THREADS = 1
+bench: export TF_NUM_INTEROP_THREADS = 1
+bench: .venv/ready ## time the reference beside PyTorch and Keras
+	$(BIN)/lstm-conformance bench
 
 test: .venv/ready lint published ## everything that CI runs: lint, types, import arrows, unit tests, conformance
 	$(PYTEST) -q

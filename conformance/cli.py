@@ -92,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     for action in (listing, verify, generate):
         action.add_argument("--folder", type=Path, help="where they are (default: this installation's)")
 
+    bench = command("bench", "time lstm_ref beside PyTorch and Keras, interleaved in one process")
+    bench.add_argument("--seconds", type=_positive, default=2.0, metavar="S", help="time for each pair (default: 2)")
+    bench.set_defaults(run=_bench)
+
     inspect = command("inspect", "list the LSTMs that a file of weights holds")
     inspect.add_argument("file", type=Path, metavar="FILE")
     inspect.set_defaults(run=_inspect)
@@ -205,9 +209,9 @@ def _fixtures_verify(options: argparse.Namespace) -> int:
 
 def _fixtures_generate(options: argparse.Namespace) -> int:
     from conformance.fixtures.generate import generate
-    from conformance.fixtures.store import checkout
+    from conformance.fixtures.store import writable
 
-    folder = options.folder or checkout()
+    folder = options.folder or writable()
     with _Bar("making") as bar:
         count = generate(folder, bar.update)
     print(f"{count} vectors are in {folder}")
@@ -228,7 +232,9 @@ class _Bar:
             TimeRemainingColumn(),
             TextColumn("{task.description}"),
         )
-        self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.progress = Progress(
+            *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+        )
         self.task = self.progress.add_task("", total=None)
 
     def __enter__(self) -> _Bar:
@@ -240,6 +246,14 @@ class _Bar:
 
     def update(self, done: int, total: int, what: str) -> None:
         self.progress.update(self.task, completed=done, total=total, description=what)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from conformance.bench import bench
+
+    for line in bench(options.seconds):
+        print(line, flush=True)
+    return CONFORMS
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -82,6 +82,7 @@ class Caller:
             warnings.simplefilter("always")
             try:
                 given = self.function(case)
+                unknown, result = _taken(given) if isinstance(given, Mapping) else ((), {})
             except OutOfTime:
                 return Outcome(failure="was interrupted")
             except BaseException as error:  # noqa: BLE001 - sys.exit() in a candidate must not end the run
@@ -91,10 +92,14 @@ class Caller:
             return Outcome(
                 failure=f"returned {_kind(given)}, expected a mapping such as {{'output': ...}}", warned=warned
             )
-        unknown = tuple(str(key) for key in given if key not in QUANTITIES)
-        result = {name: given[name] for name in QUANTITIES if given.get(name) is not None}
-        copied = {name: a.copy() if isinstance(a, np.ndarray) else a for name, a in result.items()}
-        return Outcome(copied, warned=warned, unknown=unknown)
+        return Outcome(result, warned=warned, unknown=unknown)
+
+
+def _taken(given: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The keys that name no quantity, and what was given for those that do; arrays are copied."""
+    unknown = tuple(str(key) for key in given if key not in QUANTITIES)
+    result = {name: given[name] for name in QUANTITIES if given.get(name) is not None}
+    return unknown, {name: a.copy() if isinstance(a, np.ndarray) else a for name, a in result.items()}
 
 
 def _kind(value: Any) -> str:

@@ -5,6 +5,8 @@ Source: https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -27,23 +29,12 @@ def compute(case: Case) -> Result:
     """
     if case.mask is not None:
         raise UnsupportedError("the PyTorch implementation takes no mask yet.")
-    _, _, D, H = case.sizes
-    params, has_bias = case.params, case.params.bias is not None
-    layer = torch.nn.LSTM(D, H, bias=has_bias, batch_first=True, device="meta").to_empty(device="cpu")
-    layer = layer.to(getattr(torch, case.dtype.name))
-    weights = dict(layer.named_parameters())
-    given = {"weight_ih_l0": params.kernel.T, "weight_hh_l0": params.recurrent_kernel.T}
-    if params.bias is not None:
-        given |= {"bias_ih_l0": params.bias, "bias_hh_l0": np.zeros_like(params.bias)}
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(torch.from_numpy(given[name]))
-
+    layer = _layer(case)
     x, h0, c0 = (torch.tensor(a, requires_grad=True) for a in (case.x, case.h0[None], case.c0[None]))
     output, (h, c) = layer(x, (h0, c0))
-    cotangents = [torch.from_numpy(a) for a in (case.d_output, case.d_h[None], case.d_c[None])]
-    torch.autograd.backward([output, h, c], cotangents)
+    torch.autograd.backward([output, h, c], _cotangents(case))
 
+    weights = dict(layer.named_parameters())
     result = {
         "output": _array(output),
         "h": _array(h)[0],
@@ -54,9 +45,40 @@ def compute(case: Case) -> Result:
         "d_kernel": _gradient(weights["weight_ih_l0"]).T,
         "d_recurrent_kernel": _gradient(weights["weight_hh_l0"]).T,
     }
-    if has_bias:
+    if case.params.bias is not None:
         result["d_bias"] = _same(_gradient(weights["bias_ih_l0"]), _gradient(weights["bias_hh_l0"]))
     return result
+
+
+def prepared(case: Case) -> Callable[[], None]:
+    """The forward and backward pass alone, for timing: the layer and its tensors are made beforehand."""
+    layer, cotangents = _layer(case), _cotangents(case)
+    x, h0, c0 = (torch.tensor(a, requires_grad=True) for a in (case.x, case.h0[None], case.c0[None]))
+
+    def step() -> None:
+        output, (h, c) = layer(x, (h0, c0))
+        torch.autograd.grad([output, h, c], [x, h0, c0, *layer.parameters()], cotangents)
+
+    return step
+
+
+def _layer(case: Case) -> torch.nn.LSTM:
+    """A layer with the case's weights; PyTorch's second bias is zero."""
+    _, _, D, H = case.sizes
+    params = case.params
+    layer = torch.nn.LSTM(D, H, bias=params.bias is not None, batch_first=True, device="meta").to_empty(device="cpu")
+    layer = layer.to(getattr(torch, case.dtype.name))
+    given = {"weight_ih_l0": params.kernel.T, "weight_hh_l0": params.recurrent_kernel.T}
+    if params.bias is not None:
+        given |= {"bias_ih_l0": params.bias, "bias_hh_l0": np.zeros_like(params.bias)}
+    with torch.no_grad():
+        for name, weight in layer.named_parameters():
+            weight.copy_(torch.tensor(given[name]))
+    return layer
+
+
+def _cotangents(case: Case) -> list[torch.Tensor]:
+    return [torch.tensor(a) for a in (case.d_output, case.d_h[None], case.d_c[None])]
 
 
 def _array(tensor: torch.Tensor) -> FloatArray:
