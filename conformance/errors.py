@@ -25,3 +25,7 @@ class BaselineError(ConformanceError):
 
 class LayoutError(ConformanceError):
     """A layout is none, or what was given is not in it."""
+
+
+class UnknownBugError(ConformanceError):
+    """The catalogue has no such bug."""

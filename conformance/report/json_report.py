@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from conformance.errors import BaselineError
+from conformance.report.files import write_json
 from conformance.runner import PROFILES, CheckResult, Report, environment
 
 GREW = 10.0
@@ -71,9 +71,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 def write(report: Report, path: Path) -> None:
     """Write the report as JSON, whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(json.dumps(as_dict(report), indent=1) + "\n")
-    os.replace(unfinished, path)
+    write_json(path, as_dict(report))
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from xml.etree import ElementTree
 
+from conformance.report.files import write_bytes
 from conformance.runner import Report
 
 
@@ -29,6 +29,4 @@ def write(report: Report, path: Path) -> None:
             ElementTree.SubElement(case, "failure", {"message": result.message, "type": result.status})
         elif result.status == "not provided":
             ElementTree.SubElement(case, "skipped", {"message": f"not provided: {result.message}"})
-    unfinished = path.with_name(f"{path.name}.part")
-    ElementTree.ElementTree(root).write(unfinished, encoding="utf-8", xml_declaration=True)
-    os.replace(unfinished, path)
+    write_bytes(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))

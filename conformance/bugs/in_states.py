@@ -1,0 +1,162 @@
+"""States, axes and time."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from conformance.bugs.entry import enter
+from conformance.bugs.hookable import HookableLSTM
+
+
+def _state(slug: str, title: str, shows: str, repair: str, **methods: Any) -> None:
+    enter("states", slug, title, shows, repair)(type("OtherStates", (HookableLSTM,), methods))
+
+
+_state(
+    "h0-ignored", "The initial h is taken as zero.", "Hidden by a zero initial state.", "Begin with the h0 that was given.",
+    inputs=lambda self, case: (case.x, np.zeros_like(case.h0), case.c0),
+)  # fmt: skip
+_state(
+    "c0-ignored", "The initial c is taken as zero.", "Hidden by a zero initial state.", "Begin with the c0 that was given.",
+    inputs=lambda self, case: (case.x, case.h0, np.zeros_like(case.c0)),
+)  # fmt: skip
+_state(
+    "h0-c0-swapped", "The initial h and c are exchanged.", "Hidden by equal or zero initial states.",
+    "The state is (h, c), in this order; Flax has (c, h).", inputs=lambda self, case: (case.x, case.c0, case.h0),
+)  # fmt: skip
+
+
+def _finish(change: Any) -> Any:
+    return lambda self, steps, h0, c0: change(*HookableLSTM.finish(self, steps, h0, c0), steps, h0)
+
+
+_state(
+    "final-states-swapped", "The final state is given as (c, h).", "The outputs are right.", "Give (h, c).",
+    finish=_finish(lambda y, h, c, steps, h0: (y, c, h)),
+)  # fmt: skip
+_state(
+    "final-cell-tanh", "tanh(c) is given as the final c.", "Only c is wrong; hidden by a small c.", "Give c itself.",
+    finish=_finish(lambda y, h, c, steps, h0: (y, h, np.tanh(c))),
+)  # fmt: skip
+_state(
+    "final-state-first-step", "The state after the first step is given as the final one.", "Hidden by T = 1.",
+    "Give the state after the last step.",
+    finish=_finish(lambda y, h, c, steps, h0: (y, steps[0].h_next, steps[0].c_next)),
+)  # fmt: skip
+_state(
+    "output-lagged", "output[t] is the state before the step, not after it.", "The final state is right.",
+    "Store h after it was computed.", finish=_finish(lambda y, h, c, steps, h0: (np.stack([s.h for s in steps], 1), h, c)),
+)  # fmt: skip
+_state(
+    "output-aliased", "Every output is the last one: the list holds one array many times.", "Hidden by T = 1.",
+    "Store a copy of h at each step, or compute into a new array.",
+    finish=_finish(lambda y, h, c, steps, h0: (np.repeat(h[:, None], len(steps), axis=1), h, c)),
+)  # fmt: skip
+
+
+@enter(
+    "states",
+    "state-leaks",
+    "The state is kept between calls.",
+    "The second call is wrong.",
+    "Begin each call with the state that it is given.",
+)
+class StateLeaks(HookableLSTM):
+    def inputs(self, case: Any) -> Any:
+        kept = getattr(self, "kept", None)
+        h = case.h0 if kept is None or kept.shape != case.h0.shape else case.h0 + kept.astype(case.dtype)
+        return case.x, h, case.c0
+
+    def finish(self, steps: Any, h0: Any, c0: Any) -> Any:
+        self.kept = steps[-1].h_next
+        return super().finish(steps, h0, c0)
+
+
+@enter(
+    "states",
+    "input-mutated",
+    "The input is written to.",
+    "The caller's arrays have changed after the call.",
+    "Work on copies, or into arrays of your own.",
+)
+class InputMutated(HookableLSTM):
+    def __call__(self, case: Any) -> Any:
+        result = super().__call__(case)
+        case.x[...] *= 0.5
+        return result
+
+
+@enter(
+    "states",
+    "batch-time-swapped",
+    "Batch and time are exchanged by reshape instead of transpose.",
+    "Samples affect each other; hidden by B = 1 and T = 1.",
+    "Exchange axes with x.transpose(1, 0, 2), not with reshape.",
+)
+class BatchTimeSwapped(HookableLSTM):
+    def inputs(self, case: Any) -> Any:
+        B, T, D = case.x.shape
+        return case.x.reshape(T, B, D).transpose(1, 0, 2), case.h0, case.c0
+
+
+@enter(
+    "states",
+    "batch-leak",
+    "The first sample's initial state is used for all.",
+    "Hidden by B = 1.",
+    "Give each row of the batch its own state.",
+)
+class BatchLeak(HookableLSTM):
+    def inputs(self, case: Any) -> Any:
+        return case.x, np.broadcast_to(case.h0[:1], case.h0.shape), np.broadcast_to(case.c0[:1], case.c0.shape)
+
+
+@enter(
+    "states",
+    "time-reversed",
+    "The sequence is run backwards.",
+    "Hidden by T = 1.",
+    "Go from the first step to the last.",
+)
+class TimeReversed(HookableLSTM):
+    def inputs(self, case: Any) -> Any:
+        return case.x[:, ::-1], case.h0, case.c0
+
+
+@enter(
+    "states",
+    "dtype-narrowed",
+    "Inputs are computed in the next narrower dtype: float64 in float32, float32 in float16.",
+    "Errors of about 1e-7, in float32 of about 1e-3; hidden by tests in the narrower dtype.",
+    "Keep the inputs' dtype: np.zeros_like(x) rather than np.zeros(..., np.float32).",
+)
+class DtypeNarrowed(HookableLSTM):
+    def __call__(self, case: Any) -> Any:
+        narrow = np.dtype("float16" if case.dtype == np.float32 else "float32")
+
+        def rounded(holder: Any, *names: str) -> dict[str, Any]:
+            arrays = {name: getattr(holder, name) for name in names}
+            return {name: None if array is None else array.astype(narrow) for name, array in arrays.items()}
+
+        weights = rounded(case.params, "kernel", "recurrent_kernel", "bias")
+        params = SimpleNamespace(**weights, dtype=narrow, hidden_size=case.params.hidden_size)
+        arrays = rounded(case, "x", "h0", "c0", "d_output", "d_h", "d_c")
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = super().__call__(SimpleNamespace(**arrays, params=params))  # type: ignore[arg-type]  # no Case is of float16
+        return {name: array.astype(case.dtype) for name, array in result.items()}
+
+
+@enter(
+    "states",
+    "dtype-widened",
+    "float32 inputs give float64 results.",
+    "Only in float32: an array of zeros was float64.",
+    "Make arrays with the inputs' dtype: np.zeros(shape, x.dtype).",
+)
+class DtypeWidened(HookableLSTM):
+    def __call__(self, case: Any) -> Any:
+        wide = np.float64 if case.dtype == np.float32 else np.longdouble
+        return {name: array.astype(wide) for name, array in super().__call__(case).items()}
