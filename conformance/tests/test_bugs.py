@@ -63,7 +63,7 @@ def test_the_matrix_says_what_is_caught_and_what_is_not(
     assert "3 bugs in 2 dtypes: 6 of 6 caught" in printed
     assert "ONNX's LSTM node tests, by their own measure, catch" in printed
     written = json.loads((tmp_path / "matrix.json").read_text())
-    assert written["bugs"]["state-leaks"]["float32"]["behaviours"] == ["repeatable"]
+    assert "repeatable" in written["bugs"]["state-leaks"]["float32"]["behaviours"]
     assert set(written["bugs"]["grad-batch-mean"]["float64"]["margins"]) == {"d_kernel", "d_recurrent_kernel", "d_bias"}
 
     missed = adequacy.Catch("new", "float64", {"output": 3.0}, ())
