@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest -n 2 --published .published
+PYTEST := $(BIN)/python -m pytest -n 2 --lstm-own-cores --lstm-published .published
 
 .DEFAULT_GOAL := help
 .PHONY: help conformance check fixtures test bench lint clean

@@ -127,10 +127,14 @@ def _check(options: argparse.Namespace) -> int:
     from conformance.errors import BaselineError
     from conformance.implementations.given import find
     from conformance.report import json_report, junit, terminal
+    from conformance.report.files import require_writable
     from conformance.runner import run
 
     if options.baseline is not None and not options.baseline.is_file():
         raise BaselineError(f"there is no baseline {options.baseline}.")
+    for path in (options.json, options.junit):
+        if path is not None:
+            require_writable(path)
     report = run(find(options.candidate), options.candidate, options.against, options.profile, options.seconds)
     changes = None if options.baseline is None else json_report.compare_with(report, options.baseline)
     if options.json is not None:
@@ -324,6 +328,7 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
+    from rich.markup import escape
     from rich.table import Table
 
     import lstm_ref
@@ -337,10 +342,16 @@ def _inspect(options: argparse.Namespace) -> int:
         table.add_column(heading, overflow="fold")
     for info in found:
         for part in info.parts:
-            loadable = part.unsupported or "yes"
+            loadable = escape(part.unsupported) or "yes"
             sizes = (str(part.input_size), str(part.hidden_size))
             table.add_row(
-                part.name, str(part.layer), part.direction, *sizes, "yes" if part.bias else "no", part.dtype, loadable
+                escape(part.name),
+                str(part.layer),
+                part.direction,
+                *sizes,
+                "yes" if part.bias else "no",
+                part.dtype,
+                loadable,
             )
     print(f"{options.file}: {found[0].format}")
     _console().print(table)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 
-from conformance.case import QUANTITIES, Case
+from conformance.case import GRADIENTS, QUANTITIES, Case
 from conformance.errors import CandidateError
+from lstm_ref import LSTMParams
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 INPUTS = ("h0", "c0", "d_output", "d_h", "d_c", "bias")
 ATTRIBUTE = "lstm_conformance_without"
+COTANGENTS = frozenset(("d_output", "d_h", "d_c"))
 GRADIENT_OF = {"h0": "d_h0", "c0": "d_c0", "bias": "d_bias"}
 
 
@@ -38,6 +42,8 @@ def candidate(without: Iterable[str] = ()) -> Callable[[Function], Function]:
     CandidateError
         For a name that is neither an input nor a quantity.
     """
+    if callable(without):
+        raise CandidateError("write @conformance.candidate(without=(...)), with brackets and what the candidate lacks.")
     names = (without,) if isinstance(without, str) else tuple(without)
     unknown = [name for name in names if name not in (*INPUTS, *QUANTITIES)]
     if unknown:
@@ -46,7 +52,10 @@ def candidate(without: Iterable[str] = ()) -> Callable[[Function], Function]:
         )
 
     def declare(function: Function) -> Function:
-        setattr(function, ATTRIBUTE, frozenset(names))
+        try:
+            setattr(function, ATTRIBUTE, frozenset(names))
+        except AttributeError as error:
+            raise CandidateError(f"{function!r} takes no declaration; wrap it in a function.") from error
         return function
 
     return declare
@@ -54,13 +63,19 @@ def candidate(without: Iterable[str] = ()) -> Callable[[Function], Function]:
 
 def declared(function: Callable[..., Any]) -> frozenset[str]:
     """What `candidate` declared of a function; empty if nothing."""
+    while isinstance(function, functools.partial):
+        function = function.func
     names: frozenset[str] = getattr(function, ATTRIBUTE, frozenset())
     return names
 
 
 def meets(case: Case, without: frozenset[str]) -> bool:
-    """Whether a candidate with that declaration can be given the case: what it cannot take is zero."""
-    arrays = {name: getattr(case, name) for name in ("h0", "c0", "d_output", "d_h", "d_c")}
+    """Whether a candidate with that declaration can be given the case: what it cannot take is zero.
+
+    Who takes no cotangent at all gives no gradients, and may be given any.
+    """
+    names = ("h0", "c0") if without >= COTANGENTS else ("h0", "c0", *COTANGENTS)
+    arrays = {name: getattr(case, name) for name in names}
     bias = case.params.bias
     arrays["bias"] = np.zeros(1) if bias is None else bias
     return not any(arrays[name].any() for name in without if name in arrays)
@@ -68,4 +83,12 @@ def meets(case: Case, without: frozenset[str]) -> bool:
 
 def left_out(without: frozenset[str]) -> frozenset[str]:
     """The quantities that a declaration excuses."""
-    return frozenset(GRADIENT_OF.get(name, name) for name in without) & frozenset(QUANTITIES)
+    excused = frozenset(GRADIENT_OF.get(name, name) for name in without) & frozenset(QUANTITIES)
+    return excused | frozenset(GRADIENTS) if without >= COTANGENTS else excused
+
+
+def reduced(case: Case, without: frozenset[str]) -> Case:
+    """The case without what a candidate cannot take."""
+    zeros = {name: np.zeros_like(getattr(case, name)) for name in without & {"h0", "c0", *COTANGENTS}}
+    params = LSTMParams(case.params.kernel, case.params.recurrent_kernel) if "bias" in without else case.params
+    return replace(case, params=params, **zeros)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Any
 
 from conformance.case import Case
 from conformance.checks.behaviour import CHECKS
-from conformance.checks.call import Caller, Outcome
+from conformance.checks.call import Caller
 from conformance.declare import declared, left_out, meets
 from conformance.errors import CandidateError
-from conformance.runner import PROFILES, SECONDS, Trial, behave, behaviour_case, judge, trials
+from conformance.runner import PROFILES, SECONDS, CheckResult, Trial, behaviour_cases, behaviours, judge, trials
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,20 @@ class Check:
     id : str
         As the report names it.
     case : str
-        The case's id.
+        The case's id; empty for a check of behaviour.
+    decide : callable
+        Gives the check's result.
+    siblings : callable
+        Gives the results of all checks of the case.
+    case_fails : str
+        Why the case is expected to fail somewhere; empty if it is not.
     """
 
     id: str
     case: str
-    decide: Callable[[], Any]
+    decide: Callable[[], CheckResult]
+    siblings: Callable[[], list[CheckResult]]
+    case_fails: str = ""
 
     def __call__(self) -> None:
         """Run the check.
@@ -44,6 +52,11 @@ class Check:
         result = self.decide()
         if result.status == "not provided":
             pytest.skip(f"declared: {result.message}")  # counted by pytest, never green
+        if self.case_fails:
+            if all(sibling.status in ("passed", "not provided") for sibling in self.siblings()):
+                pytest.fail(f"[XPASS(strict)] {self.case_fails}", pytrace=False)
+            if result.status != "passed":
+                pytest.xfail(self.case_fails)
         if result.status != "passed":
             pytest.fail(f"{result.id}: {result.message}", pytrace=False)
 
@@ -57,37 +70,48 @@ def checks(
     ----------
     function : callable
         The candidate.
-    against, profile, seconds
-        As for `conformance.runner.run`.
+    against : str
+        "fixtures", "torch", "keras" or "all".
+    profile : str
+        "training", or "forward" for the forward pass alone.
+    seconds : float
+        How long a call may take.
+
+    Raises
+    ------
+    CandidateError
+        If there is no check to run, or an argument is none of these.
     """
+    if profile not in PROFILES:
+        raise CandidateError(f"profile={profile!r} is none of {', '.join(PROFILES)}.")
     without = declared(function)
     met = [trial for trial in trials(against) if meets(trial.case, without)]
     call = Caller(function, seconds)
 
     @lru_cache(maxsize=2)
-    def outcome(trial: Trial) -> Outcome:
-        return call(trial.case)
+    def judged(trial: Trial) -> list[CheckResult]:
+        return [r for r in judge(trial, call(trial.case), without) if r.quantity in PROFILES[profile]]
 
-    def decide(trial: Trial, quantity: str) -> Callable[[], Any]:
-        return lambda: next(r for r in judge(trial, outcome(trial), without) if r.quantity == quantity)
+    @cache
+    def behaved() -> dict[str, CheckResult]:
+        return {result.id: result for result in behaviours(call, without, PROFILES[profile])}
 
-    found = [
-        Check(f"{trial.id}:{quantity}", trial.id, decide(trial, quantity))
-        for trial in met
-        for quantity in trial.case.shapes
-        if quantity in PROFILES[profile] and quantity not in left_out(without)
+    def by_value(trial: Trial, quantity: str) -> Check:
+        id = f"{trial.id}:{quantity}"
+        return Check(id, trial.id, lambda: next(r for r in judged(trial) if r.id == id), lambda: judged(trial))
+
+    def of_behaviour(id: str) -> Check:
+        return Check(id, "", lambda: behaved()[id], lambda: [behaved()[id]])
+
+    wanted = [name for name in PROFILES[profile] if name not in left_out(without)]
+    found = [by_value(trial, quantity) for trial in met for quantity in trial.case.shapes if quantity in wanted]
+    if not found:
+        raise CandidateError(
+            f"the candidate declares that it is without {', '.join(sorted(without))}: nothing is left to check."
+        )
+    return found + [
+        of_behaviour(f"behaviour:{name}:{case.dtype}") for case in behaviour_cases(without) for name in CHECKS
     ]
-    for dtype in ("float64", "float32"):
-        case = behaviour_case([t for t in met if t.oracle == met[0].oracle], without, dtype)
-        if case is not None:
-            for name in CHECKS:
-                bound = _bind(name, call, case, without)
-                found.append(Check(f"behaviour:{name}:{dtype}", case.id, bound))
-    return found
-
-
-def _bind(name: str, call: Caller, case: Case, without: frozenset[str]) -> Callable[[], Any]:
-    return lambda: behave(name, CHECKS[name], call, case, without)
 
 
 def parametrize(
@@ -104,10 +128,10 @@ def parametrize(
     function : callable
         The candidate.
     expected_failures : mapping of str to str, optional
-        Id of a check, or of a case for all of its checks, to the reason why it fails. Strict: one
-        that passes after all is a failure.
+        Id of a check, or of a case of which at least one check fails, to the reason. Strict: if the
+        check, or all of the case, passes after all, that is a failure.
     against, profile, seconds
-        As for the command ``check``.
+        As for `checks`.
 
     Examples
     --------
@@ -129,15 +153,17 @@ def parametrize(
     _refuse_unmatched(expected, found)
     parameters = []
     for check in found:
-        reason = expected.get(check.id) or expected.get(check.case)
+        reason = expected.get(check.id)
         marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-        parameters.append(pytest.param(check, id=check.id, marks=marks))
+        parameters.append(
+            pytest.param(replace(check, case_fails=expected.get(check.case, "")), id=check.id, marks=marks)
+        )
     return pytest.mark.parametrize("check", parameters)
 
 
 def _refuse_unmatched(expected: Mapping[str, str], found: Sequence[Check]) -> None:
-    known = {check.id for check in found} | {check.case for check in found}
+    known = {check.id for check in found} | {check.case for check in found if check.case}
     if strangers := [entry for entry in expected if entry not in known]:
         raise CandidateError(f"expected failures that match no check: {', '.join(strangers)}.")
-    if silent := [entry for entry, reason in expected.items() if not reason.strip()]:
+    if silent := [entry for entry, reason in expected.items() if not isinstance(reason, str) or not reason.strip()]:
         raise CandidateError(f"expected failures without a reason: {', '.join(silent)}.")

@@ -29,3 +29,7 @@ class LayoutError(ConformanceError):
 
 class UnknownBugError(ConformanceError):
     """The catalogue has no such bug."""
+
+
+class ReportError(ConformanceError):
+    """A report cannot be written where it is wanted."""

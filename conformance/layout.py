@@ -9,8 +9,9 @@ return layout.result(case, output=..., h=..., c=..., d_x=..., weights=(...))
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
@@ -173,6 +174,14 @@ class Layout:
         return result
 
 
+def _changed(case: Case, **fields: Any) -> Case:
+    """A copy with other fields; also of what only looks like a case, as in the programs that `repro` prints."""
+    changed = copy.copy(case)
+    for name, value in fields.items():
+        object.__setattr__(changed, name, value)
+    return changed
+
+
 def one_sample_at_a_time(function: Callable[[Case], Result]) -> Callable[[Case], Result]:
     """Make a candidate for batches of one that takes one sample: results are stacked, weights' gradients summed.
 
@@ -188,13 +197,14 @@ def one_sample_at_a_time(function: Callable[[Case], Result]) -> Callable[[Case],
         results = []
         for b in range(case.sizes[0]):
             rows = {name: getattr(case, name)[b : b + 1] for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}
-            results.append(function(replace(case, id=f"{case.id}-sample-{b}", **rows)))
+            results.append(function(_changed(case, id=f"{case.id}-sample-{b}", **rows)))
         weights = ("d_kernel", "d_recurrent_kernel", "d_bias")
         return {
             name: np.sum([r[name] for r in results], axis=0, dtype=results[0][name].dtype)
             if name in weights
             else np.concatenate([r[name] for r in results])
             for name in results[0]
+            if results[0][name] is not None
         }
 
     of_batch.__dict__.update(function.__dict__)

@@ -1,12 +1,10 @@
-"""The pytest door: options, the fixture that a conformance test ends with, and the closing summary."""
+"""The pytest door: options and the closing summary. Loaded in everybody's pytest runs, it does nothing unasked."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,6 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         metavar="DIR",
         help="where `python -m conformance.published DIR` put published checkpoints",
+    )
+    group.addoption(
+        "--lstm-own-cores", action="store_true", help="with pytest-xdist: each worker runs on cores of its own (Linux)"
     )
     group.addoption("--lstm-candidate", metavar="SPEC", help="with --pyargs conformance: put this candidate on trial")
     group.addoption(
@@ -45,50 +46,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect what the tests record, wherever they run; give each parallel worker cores of its own.
+    """Collect what the tests record; where it is asked for, give each parallel worker cores of its own.
 
     Two workers whose libraries each start a thread per core wait for each other most of the time.
     NumPy, PyTorch and TensorFlow start as many threads as their process may use cores, and none of
     them is imported yet when this runs.
     """
+    config.pluginmanager.register(_Collector(), "lstm-conformance-collector")
     worker = getattr(config, "workerinput", None)
-    if worker is not None and hasattr(os, "sched_setaffinity"):
+    if worker is not None and config.getoption("--lstm-own-cores") and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         number, count = int(worker["workerid"].removeprefix("gw")), int(worker["workercount"])
         if len(cores) >= count:
             os.sched_setaffinity(0, cores[number::count])
-    config.pluginmanager.register(_Collector(), "lstm-conformance-collector")
-
-
-@pytest.fixture
-def verdict(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """A function ``verdict(oracle, case, actual, expected)`` that compares all quantities and fails if one is wrong."""
-    from conformance.compare import compare
-
-    def judge(oracle: str, case: Any, actual: Any, expected: Any) -> None:
-        comparisons = compare(case, actual, expected)
-        assert comparisons, "nothing was compared"
-        for comparison in comparisons:
-            check = Check(
-                oracle, case.dtype.name, comparison.quantity, case.sizes[1], comparison.share, comparison.relative
-            )
-            record_property(CHECK, check.to_json())
-        wrong = [str(comparison) for comparison in comparisons if not comparison.passed]
-        if wrong:
-            pytest.fail(f"{case.id} differs from {oracle}:\n  " + "\n  ".join(wrong), pytrace=False)
-
-    return judge
-
-
-@pytest.fixture
-def not_run(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """A function ``not_run(why)`` that ends a test which cannot be run here, and has it counted as that."""
-
-    def end(why: str) -> None:
-        record_property(NOT_RUN, why)
-        pytest.skip(f"not run: {why}")  # the summary counts it
-
-    return end
 
 
 class _Collector:

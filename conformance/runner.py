@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
-from conformance.case import FORWARD, QUANTITIES, Case, Result
-from conformance.checks.behaviour import CHECKS, CallFailed, Check, NotApplicable
-from conformance.checks.call import Caller, Outcome
+from conformance.case import FORWARD, GRADIENTS, QUANTITIES, Case, Result
+from conformance.checks.behaviour import CHECKS, VECTOR, CallFailed, Check, NotApplicable
+from conformance.checks.call import Caller, Outcome, copied
 from conformance.compare import Comparison, compare_quantity
-from conformance.declare import declared, left_out, meets
-from conformance.errors import CandidateError
+from conformance.declare import declared, left_out, meets, reduced
+from conformance.errors import CandidateError, OracleError
 from conformance.fixtures.store import Golden, golden
 from conformance.implementations import ORACLES, built_in
 
@@ -152,6 +153,8 @@ def trials(against: str, dtypes: Sequence[str] = ("float64", "float32")) -> list
         and on the sizes of the live matrix, "all" for everything.
     dtypes : sequence of str
     """
+    if against not in AGAINST:
+        raise CandidateError(f"against={against!r} is none of {', '.join(AGAINST)}.")
     vectors = golden(dtypes)
     found: list[Trial] = []
     if against in ("fixtures", "all"):
@@ -168,14 +171,20 @@ def _constant(vector: Golden) -> Callable[[], Result]:
 
 
 def _computed(engine: Callable[[Case], Result], case: Case) -> Callable[[], Result]:
-    return lambda: engine(case)
+    return cache(lambda: engine(copied(case)))
 
 
 def _live_cases(vectors: Sequence[Golden], dtypes: Sequence[str]) -> Iterator[Case]:
     from conformance.cases import Spec, sizes
 
+    try:
+        live = sizes()
+    except ModuleNotFoundError as error:
+        raise OracleError(
+            "the sizes of the live matrix need covertable, which is not installed: pip install covertable"
+        ) from error
     yield from (vector.case for vector in vectors)
-    yield from (Spec(*size, dtype).build() for size in sizes() for dtype in dtypes)
+    yield from (Spec(*size, dtype).build() for size in live for dtype in dtypes)
 
 
 def judge(trial: Trial, outcome: Outcome, without: frozenset[str]) -> list[CheckResult]:
@@ -197,8 +206,15 @@ def judge(trial: Trial, outcome: Outcome, without: frozenset[str]) -> list[Check
     return results
 
 
-def behave(name: str, check: Check, call: Caller, case: Case, without: frozenset[str]) -> CheckResult:
-    """The result of one behavioural check on one case."""
+def behave(
+    name: str,
+    check: Check,
+    call: Callable[[Case], Outcome],
+    case: Case,
+    without: frozenset[str],
+    mutated: Mapping[str, str],
+) -> CheckResult:
+    """The result of one behavioural check on one case; `mutated` says by dtype which inputs were written to before."""
     id = f"behaviour:{name}:{case.dtype}"
     if name == "chunks" and {"h0", "c0"} & without:
         return CheckResult(id, case.id, name, "not provided", "it takes no initial state")
@@ -210,17 +226,37 @@ def behave(name: str, check: Check, call: Caller, case: Case, without: frozenset
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - results of odd types or shapes may break a check's arithmetic
         problem = f"its result could not be used: {type(error).__name__}: {error}"
+    if name == "inputs-unchanged" and problem is None:
+        problem = mutated.get(case.dtype.name)
     return CheckResult(id, case.id, name, "failed" if problem else "passed", f"{name}: {problem}" if problem else "")
 
 
-def behaviour_case(candidates: Sequence[Trial], without: frozenset[str], dtype: str) -> Case | None:
-    """A case to check behaviour on: several samples and steps, and everything that the candidate takes."""
-    for trial in candidates:
-        B, T, D, H = trial.case.sizes
-        usual = B >= 3 and T >= 4 and len({B, T, D, H}) == 4 and T < 10 and B < 10
-        if usual and trial.case.dtype == dtype and meets(trial.case, without) and trial.case.x.any():
-            return trial.case
-    return None
+def behaviours(call: Caller, without: frozenset[str], quantities: Sequence[str]) -> list[CheckResult]:
+    """The results of all checks of behaviour, in both dtypes, on one golden vector cut to what the candidate takes.
+
+    Parameters
+    ----------
+    call : Caller
+        What it noticed in earlier calls, such as inputs written to, counts as well.
+    without : frozenset of str
+    quantities : sequence of str
+        What is looked at: a profile's.
+    """
+
+    def narrowed(case: Case) -> Outcome:
+        outcome = call(case)
+        return replace(outcome, result={name: a for name, a in outcome.result.items() if name in quantities})
+
+    return [
+        behave(check, CHECKS[check], narrowed, case, without, call.mutated)
+        for case in behaviour_cases(without)
+        for check in CHECKS
+    ]
+
+
+def behaviour_cases(without: frozenset[str]) -> list[Case]:
+    """The cases that behaviour is checked on, one per dtype."""
+    return [reduced(vector.case, without) for vector in golden() if vector.vector == VECTOR]
 
 
 def run(
@@ -229,7 +265,6 @@ def run(
     against: str = "fixtures",
     profile: str | None = None,
     seconds: float = SECONDS,
-    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Put a candidate on trial.
 
@@ -245,36 +280,29 @@ def run(
         "forward" or "training"; when not given, "training" if the candidate gives any gradient.
     seconds : float
         How long a call may take.
-    progress : callable, optional
-        Called with how many trials are done, of how many.
 
     Raises
     ------
     CandidateError
-        If it never gave a single array of the right shape: it does not keep the contract at all.
+        If nothing that it gave could be compared: it does not keep the contract at all.
     """
     without = declared(function)
-    every = trials(against)
-    met = [trial for trial in every if meets(trial.case, without)]
+    met = [trial for trial in trials(against) if meets(trial.case, without)]
+    if not met:
+        raise CandidateError(f"{name} declares that it is without {', '.join(sorted(without))}: no case meets that.")
     call = Caller(function, seconds)
     results: list[CheckResult] = []
     unknown: dict[str, None] = {}
-    for done, trial in enumerate(met):
-        progress(done, len(met))
+    for trial in met:
         outcome = call(trial.case)
         unknown |= dict.fromkeys(outcome.unknown)
         results += judge(trial, outcome, without)
-    progress(len(met), len(met))
     _refuse_misuse(results, name)
-    for dtype in ("float64", "float32"):
-        case = behaviour_case([t for t in met if t.oracle == met[0].oracle], without, dtype)
-        if case is not None:
-            results += [behave(check, CHECKS[check], call, case, without) for check in CHECKS]
     if profile is None:
-        gradients = set(PROFILES["training"]) - set(PROFILES["forward"])
-        given = any(r.quantity in gradients and r.status in ("passed", "failed") and r.comparison for r in results)
+        given = any(r.quantity in GRADIENTS and r.status in ("passed", "failed") and r.comparison for r in results)
         profile = "training" if given else "forward"
-    sizes = {trial.id: trial.case.sizes for trial in met} | {t.case.id: t.case.sizes for t in met}
+    results += behaviours(call, without, PROFILES[profile])
+    sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaviour_cases(without)}
     return Report(name, against, tuple(results), profile, without, tuple(unknown), sizes)
 
 
@@ -289,7 +317,7 @@ def _refuse_misuse(results: Sequence[CheckResult], name: str) -> None:
         if r.status == "failed":
             reasons[r.message] = reasons.get(r.message, 0) + 1
     reason = max(reasons, key=lambda message: reasons[message], default="its results hold none of the quantities")
-    raise CandidateError(f"{name} never gave an array of the right shape in {len(results)} checks. Mostly: {reason}.")
+    raise CandidateError(f"nothing that {name} gave in {len(results)} checks can be compared. Mostly: {reason}.")
 
 
 def environment() -> dict[str, Any]:

@@ -7,12 +7,13 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from conformance.case import QUANTITIES, Case
+from lstm_ref import LSTMParams
 
 HANGS = 3
 """After so many calls that ran out of time, a candidate is not called any more."""
@@ -38,6 +39,10 @@ class Outcome:
         The warnings that were issued.
     unknown : tuple of str
         Keys of the result that name no quantity.
+    mutated : tuple of str
+        The inputs that were written to.
+    given : dict
+        The very objects of the result; `result` holds copies of them, made at once.
     """
 
     result: dict[str, Any] = field(default_factory=dict)
@@ -45,6 +50,8 @@ class Outcome:
     trace: str = ""
     warned: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    mutated: tuple[str, ...] = ()
+    given: dict[str, Any] = field(default_factory=dict)
 
 
 class Caller:
@@ -60,28 +67,38 @@ class Caller:
 
     def __init__(self, function: Callable[[Case], Any], seconds: float) -> None:
         self.function = function
-        self.seconds = seconds
+        self.seconds = min(seconds, threading.TIMEOUT_MAX)
         self.hangs = 0
+        self.mutated: dict[str, str] = {}
 
     def __call__(self, case: Case) -> Outcome:
-        """The outcome of calling the candidate with `case`; raises nothing."""
+        """The outcome of calling the candidate with a copy of `case`; raises nothing."""
         if self.hangs >= HANGS:
             return Outcome(failure=f"was not called any more after {self.hangs} calls that ran out of time")
         box: list[Outcome] = []
-        thread = threading.Thread(target=lambda: box.append(self._call(case)), daemon=True)
+        errors = np.geterr()  # a thread begins with NumPy's own; the candidate's module may have set others
+
+        def work() -> None:
+            np.seterr(**errors)
+            box.append(self._call(case))
+
+        thread = threading.Thread(target=work, daemon=True)
         thread.start()
         thread.join(self.seconds)
         if not box:
             self.hangs += 1
             _interrupt(thread)
             return Outcome(failure=f"gave no result within {self.seconds:g} s")
+        if box[0].mutated:
+            self.mutated.setdefault(case.dtype.name, f"in case {case.id} it wrote to {', '.join(box[0].mutated)}")
         return box[0]
 
     def _call(self, case: Case) -> Outcome:
+        copy = copied(case)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                given = self.function(case)
+                given = self.function(copy)
                 unknown, result = _taken(given) if isinstance(given, Mapping) else ((), {})
             except OutOfTime:
                 return Outcome(failure="was interrupted")
@@ -92,7 +109,27 @@ class Caller:
             return Outcome(
                 failure=f"returned {_kind(given)}, expected a mapping such as {{'output': ...}}", warned=warned
             )
-        return Outcome(result, warned=warned, unknown=unknown)
+        mutated = tuple(
+            name for name, a in arrays_of(copy).items() if not np.array_equal(a, arrays_of(case)[name], equal_nan=True)
+        )
+        taken = {name: given[name] for name in result}
+        return Outcome(result, warned=warned, unknown=unknown, mutated=mutated, given=taken)
+
+
+def arrays_of(case: Case) -> dict[str, Any]:
+    """Every array of a case, by the name that a candidate knows it under."""
+    arrays = {name: getattr(case, name) for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}
+    params = case.params
+    arrays |= {"params.kernel": params.kernel, "params.recurrent_kernel": params.recurrent_kernel}
+    return arrays if params.bias is None else arrays | {"params.bias": params.bias}
+
+
+def copied(case: Case) -> Case:
+    """A case with arrays of its own: what a candidate writes to them, nobody else sees."""
+    a = {name: array.copy() for name, array in arrays_of(case).items()}
+    params = LSTMParams(a["params.kernel"], a["params.recurrent_kernel"], a.get("params.bias"))
+    inputs = {name: a[name] for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}
+    return replace(case, params=params, **inputs)
 
 
 def _taken(given: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:

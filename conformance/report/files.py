@@ -7,12 +7,37 @@ import os
 from pathlib import Path
 from typing import Any
 
+from conformance.errors import ReportError
+
+
+def require_writable(path: Path) -> None:
+    """Raise before the work is done if its report could not be written.
+
+    Raises
+    ------
+    ReportError
+    """
+    if path.is_dir():
+        raise ReportError(f"{path} is a directory, expected a file to write the report to.")
+    if not path.parent.is_dir():
+        raise ReportError(f"there is no directory {path.parent} to write {path.name} to.")
+
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file in one step: a reader sees the old content or the new, never a part."""
+    """Write a file in one step: a reader sees the old content or the new, never a part.
+
+    What is no regular file, such as a pipe or /dev/stdout, is written to as it is.
+    """
+    path = path.resolve()  # a link stays a link
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)
+    try:
+        unfinished.write_bytes(content)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

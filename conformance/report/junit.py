@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 from conformance.report.files import write_bytes
 from conformance.runner import Report
+
+
+def printable(text: str) -> str:
+    """The text with what XML 1.0 cannot hold replaced."""
+    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
 
 
 def write(report: Report, path: Path) -> None:
@@ -26,7 +32,7 @@ def write(report: Report, path: Path) -> None:
         classname = "behaviour" if result.behaviour else result.quantity
         case = ElementTree.SubElement(suite, "testcase", {"classname": classname, "name": result.id, "time": "0"})
         if result.status in ("failed", "undeclared"):
-            ElementTree.SubElement(case, "failure", {"message": result.message, "type": result.status})
+            ElementTree.SubElement(case, "failure", {"message": printable(result.message), "type": result.status})
         elif result.status == "not provided":
             ElementTree.SubElement(case, "skipped", {"message": f"not provided: {result.message}"})
     write_bytes(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))

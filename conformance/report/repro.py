@@ -50,10 +50,12 @@ def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult) -> st
         f"# {trial.id}; gate blocks are in the order i, f, c, o",
         "weights = types.SimpleNamespace(",
         *(f"    {name}={value(name, a)}," for name, a in weights.items()),
+        f"    dtype=np.dtype({case.dtype.name!r}), input_size={case.sizes[2]}, hidden_size={case.sizes[3]},",
         ")",
         "case = types.SimpleNamespace(",
         *(f"    {name}={value(name, a)}," for name, a in arrays.items()),
-        f"    id={case.id!r}, dtype=np.dtype({case.dtype.name!r}), mask=None, options=None, params=weights, sizes={case.sizes},",
+        f"    id={case.id!r}, dtype=np.dtype({case.dtype.name!r}), mask=None, options=None, params=weights,",
+        f"    sizes={case.sizes}, shapes={case.shapes},",
         ")",
         "result = lstm(case)",
     ]
@@ -75,13 +77,14 @@ def _import(spec: str) -> list[str]:
     source, _, name = spec.rpartition(":")
     if source.endswith(".py"):
         path = str(Path(source).resolve())
+        first, *rest = name.split(".")
         return [
             "import runpy, sys",
             f"sys.path.insert(0, {str(Path(path).parent)!r})",
-            f"lstm = runpy.run_path({path!r})[{name!r}]",
+            "lstm = " + ".".join([f"runpy.run_path({path!r})[{first!r}]", *rest]),
         ]
     if source:
-        return [f"from {source} import {name} as lstm"]
+        return [f"import {source}; lstm = {source}.{name}"]
     return [f"from conformance.implementations import built_in; lstm = built_in({spec!r})  # a built-in candidate"]
 
 

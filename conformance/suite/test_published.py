@@ -23,11 +23,11 @@ def test_silero_vad_over_500_steps(
     verdict: Callable[..., None],
     not_run: Callable[[str], None],
 ) -> None:
-    folder: Path | None = request.config.getoption("--published")
+    folder: Path | None = request.config.getoption("--lstm-published")
     path = None if folder is None else folder / CHECKPOINT
     if path is None or not path.exists():
         not_run(
-            f"{CHECKPOINT} is not there; `python -m conformance.published DIR` fetches it, --published DIR names it"
+            f"{CHECKPOINT} is not there; `python -m conformance.published DIR` fetches it, --lstm-published DIR names it"
         )
     assert path is not None
     network = lstm_ref.load(path, name="lstm_cell")

@@ -1,0 +1,42 @@
+"""The fixtures that a conformance test ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.plugin import CHECK, NOT_RUN
+from conformance.report.summary import Check
+
+
+@pytest.fixture
+def verdict(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """A function ``verdict(oracle, case, actual, expected)`` that compares all quantities and fails if one is wrong."""
+    from conformance.compare import compare
+
+    def judge(oracle: str, case: Any, actual: Any, expected: Any) -> None:
+        comparisons = compare(case, actual, expected)
+        assert comparisons, "nothing was compared"
+        for comparison in comparisons:
+            check = Check(
+                oracle, case.dtype.name, comparison.quantity, case.sizes[1], comparison.share, comparison.relative
+            )
+            record_property(CHECK, check.to_json())
+        wrong = [str(comparison) for comparison in comparisons if not comparison.passed]
+        if wrong:
+            pytest.fail(f"{case.id} differs from {oracle}:\n  " + "\n  ".join(wrong), pytrace=False)
+
+    return judge
+
+
+@pytest.fixture
+def not_run(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """A function ``not_run(why)`` that ends a test which cannot be run here, and has it counted as that."""
+
+    def end(why: str) -> None:
+        record_property(NOT_RUN, why)
+        pytest.skip(f"not run: {why}")  # the summary counts it
+
+    return end
