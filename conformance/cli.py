@@ -148,22 +148,24 @@ def _check(options: argparse.Namespace) -> int:
 
 def _repro(options: argparse.Namespace) -> int:
     from conformance.checks.call import Caller
-    from conformance.declare import declared
+    from conformance.declare import declared, meets
     from conformance.errors import CandidateError
     from conformance.implementations.given import find
     from conformance.report.repro import snippet
     from conformance.runner import judge, trials
 
-    oracle = options.case.partition(":")[0] if ":" in options.case else "fixtures"
-    if oracle not in ("fixtures", "torch", "keras"):
-        raise CandidateError(f"{options.case!r} is no case; checks of behaviour have none. Cases are named by `check`.")
+    words = options.case.split(":")
+    if words[0] == "behaviour":
+        raise CandidateError(f"{options.case!r} is a check of behaviour, which no single case shows.")
+    oracle = words[0] if words[0] in ("torch", "keras") else "fixtures"
+    id = ":".join(words[: 1 if oracle == "fixtures" else 2])  # the id of a check has its quantity behind the case's
     function = find(options.candidate)
-    found = [trial for trial in trials(oracle) if trial.id == options.case]
+    found = [trial for trial in trials(oracle) if trial.id == id]
     if not found:
-        raise CandidateError(
-            f"there is no case {options.case!r}; `fixtures list` has the vectors: add -float64 or -float32."
-        )
+        raise CandidateError(f"there is no case {id!r}; `fixtures list` has the vectors: add -float64 or -float32.")
     trial = found[0]
+    if not meets(trial.case, declared(function)):
+        raise CandidateError(f"{options.candidate} declares that it cannot take the case {id}.")
     outcome = Caller(function, options.seconds)(trial.case)
     results = judge(trial, outcome, declared(function))
     for result in results:

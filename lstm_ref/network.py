@@ -128,8 +128,10 @@ class Network:
             If no cotangent is given, or the run is another network's.
         ShapeError, DTypeError
         """
-        if run.params is not self.params:
-            raise UsageError("this run was made by another network; call backward on the one whose forward made it.")
+        if not isinstance(run, Run) or run.params is not self.params:
+            raise UsageError(
+                "run is not what this network's forward returned; call backward on the network that made it."
+            )
         if d_output is None and d_h is None and d_c is None:
             raise UsageError("no cotangent was given; pass at least one of d_output, d_h and d_c.")
         B, T, H = run.output.shape

@@ -72,10 +72,10 @@ class LSTMParams:
     def __post_init__(self) -> None:
         for name in ("kernel", "recurrent_kernel", "bias"):
             value = getattr(self, name)
-            if value is not None:
+            if value is not None or name != "bias":
                 object.__setattr__(self, name, as_float_array(name, value))
         recurrent, kernel, bias = self.recurrent_kernel, self.kernel, self.bias
-        remedy = "PyTorch's weights are transposed and in another gate order: lstm_ref.from_torch converts them"
+        remedy = "PyTorch's weights are transposed: lstm_ref.from_torch converts them"
         if recurrent.ndim != 2 or recurrent.shape[1] != 4 * recurrent.shape[0] or recurrent.shape[0] < 1:
             hidden = recurrent.shape[0] if recurrent.ndim else None
             four = None if hidden is None else 4 * hidden
@@ -122,7 +122,7 @@ def reorder_gates(array: FloatArray, source: str, target: str = GATES, axis: int
     array : array with an axis of length 4H
         A kernel, a bias, or a gradient of one.
     source, target : str
-        Orders as four letters of "ifco"; PyTorch's i, f, g, o is the same as "ifco", ONNX's is "iofc".
+        Orders as four letters of "ifco", with g for c if you like: PyTorch's "ifgo" is the same, ONNX's is "iofc".
     axis : int
         The axis that holds the blocks.
 
@@ -131,12 +131,18 @@ def reorder_gates(array: FloatArray, source: str, target: str = GATES, axis: int
     UsageError, ShapeError
         For an order that is not a permutation of "ifco", or an axis that four does not divide.
     """
+    source, target = source.replace("g", "c"), target.replace("g", "c")
+    array = as_float_array("array", array)
     for order in (source, target):
         if sorted(order) != sorted(GATES):
-            raise UsageError(f"gate order {order!r} is not one of the 24 orders of the letters i, f, c, o.")
-    if array.shape[axis] % 4:
+            raise UsageError(f"gate order {order!r} is not one of the 24 orders of the letters i, f, c (or g), o.")
+    if array.ndim == 0 or array.shape[axis] % 4:
         raise shape_error(
-            f"axis {axis} of the array", "(4H,)", (None,), (array.shape[axis],), "Its length must be four blocks"
+            f"axis {axis} of the array",
+            "(4H,)",
+            (None,),
+            array.shape[-1:] if axis == -1 else array.shape,
+            "Its length must be four blocks",
         )
     blocks = dict(zip(source, np.split(array, 4, axis=axis), strict=True))
     return np.concatenate([blocks[gate] for gate in target], axis=axis)
@@ -163,9 +169,19 @@ def from_torch(
     -----
     Source: https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html, "Variables".
     """
-    bias = bias_ih if bias_hh is None else bias_hh
-    if bias_ih is not None and bias_hh is not None:
-        bias = bias_ih + bias_hh
+    weight_ih, weight_hh = as_float_array("weight_ih", weight_ih), as_float_array("weight_hh", weight_hh)
+    given = {"bias_ih": bias_ih, "bias_hh": bias_hh}
+    biases = {name: as_float_array(name, b) for name, b in given.items() if b is not None}
+    for name, array in biases.items():
+        if array.shape != weight_hh.shape[:1]:
+            raise shape_error(
+                name, "(4H,)", weight_hh.shape[:1], array.shape, "It has one number for each row of weight_hh"
+            )
+        if array.dtype != weight_hh.dtype:
+            raise DTypeError(
+                f"{name} has dtype {array.dtype}, but weight_hh has {weight_hh.dtype}. Convert one of them."
+            )
+    bias = np.add(*biases.values()) if len(biases) == 2 else next(iter(biases.values()), None)
     return LSTMParams(np.ascontiguousarray(weight_ih.T), np.ascontiguousarray(weight_hh.T), bias)
 
 

@@ -28,10 +28,10 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     What is no regular file, such as a pipe or /dev/stdout, is written to as it is.
     """
-    path = path.resolve()  # a link stays a link
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
+    path = path.resolve()  # a link stays a link
     unfinished = path.with_name(f"{path.name}.part")
     try:
         unfinished.write_bytes(content)

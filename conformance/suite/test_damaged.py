@@ -109,6 +109,8 @@ def test_a_numpy_archive_is_told_apart(tmp_path: Path) -> None:
 def test_missing_directory_and_forbidden(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="there is no file"):
         lstm_ref.load(tmp_path / "nothing.pt")
+    with pytest.raises(MissingFileError, match="null character"):
+        lstm_ref.load("\0")
     with pytest.raises(UnknownFormatError, match="is a directory"):
         lstm_ref.load(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"")
@@ -209,11 +211,12 @@ def test_a_tensor_that_does_not_fit_its_storage_is_refused(
         b"\x80\x02}q\x00" + b"".join(b"(h%ch%ctq%c" % (n, n, n + 1) for n in range(60)) + b".",
         b"\x80\x02r\xff\xff\xff\x7f.",
         b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f",
+        b"\x80\x02]" + b"\x85" * 1_000_000 + b".",
         b"\x80\x02c",
         b"",
         b"not a pickle at all",
     ],
-    ids=["lists", "nested", "itself", "doubling", "memo", "huge bytes", "cut", "empty", "text"],
+    ids=["lists", "nested", "itself", "doubling", "memo", "huge bytes", "tuples", "cut", "empty", "text"],
 )
 def test_a_pickle_made_to_exhaust_the_reader(data: bytes, tmp_path: Path) -> None:
     path = rewritten(exported("zip.pt")[0], tmp_path / "bomb.pt", data_pkl=data)

@@ -196,3 +196,79 @@ def test_the_content_decides_not_the_suffix(name: str, tmp_path: Path) -> None:
     renamed = tmp_path / "weights.txt"
     renamed.write_bytes(path.read_bytes())
     np.testing.assert_array_equal(lstm_ref.load(renamed).params.kernel, lstm_ref.load(path).params.kernel)
+
+
+def test_keras_layers_whose_names_mislead(tmp_path: Path) -> None:
+    import keras
+
+    layers = keras.layers
+    inputs = keras.Input((None, D))
+    one = keras.Sequential([keras.Input((None, D)), layers.LSTM(4, return_sequences=True, name="lstm")], name="one")
+    two = keras.Sequential(
+        [keras.Input((None, 4)), layers.LSTM(3, return_sequences=True, name="backward_x")], name="two"
+    )
+    three = keras.Sequential([keras.Input((None, 3)), layers.LSTM(2, return_sequences=True, name="lstm")], name="three")
+    model = keras.Model(inputs, layers.Dense(1, name="vars")(three(two(one(inputs)))))
+    path = tmp_path / "m.h5"
+    model.save(path)
+    sizes = {info.name: [part.hidden_size for part in info.parts] for info in lstm_ref.inspect(path)}
+    assert sorted(sizes.values()) == [[2], [3], [4]]
+    assert all(info.directions == ("forward",) for info in lstm_ref.inspect(path))
+    for name, (hidden,) in sizes.items():
+        assert lstm_ref.load(path, name).params.hidden_size == hidden
+
+
+@pytest.mark.parametrize("suffix", ["m.keras", "m.weights.h5", "m.h5"])
+def test_keras_bfloat16_weights_become_float32(suffix: str, tmp_path: Path) -> None:
+    import keras
+
+    layer = keras.layers.LSTM(H, dtype="bfloat16", recurrent_initializer="glorot_uniform")
+    model = keras.Sequential([keras.Input((None, D)), layer])
+    path = tmp_path / suffix
+    model.save_weights(path) if suffix == "m.weights.h5" else model.save(path)
+    expected = np.asarray(keras.ops.cast(layer.cell.kernel, "float32"))
+    np.testing.assert_array_equal(lstm_ref.load(path).params.kernel, expected)
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_what_else_a_checkpoint_holds_does_no_harm(legacy: bool, tmp_path: Path) -> None:
+    import argparse
+    import collections
+    import datetime
+
+    model = trained_tagger()
+    state = {**model.lstm.state_dict(), "bias_hh_l0": torch.zeros(1).expand(4 * H)}
+    content = {
+        "state": state,
+        "version": torch.__version__,
+        "options": argparse.Namespace(weights=torch.ones(3)),
+        (1, "tuple"): torch.ones(2),
+        10**500: torch.ones(2),
+        "when": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        "last": collections.deque([1, 2]),
+        "steps": range(3),
+        "sparse": torch.eye(3).to_sparse(),
+        "score": np.float64(0.5),
+    }
+    path = tmp_path / "checkpoint.pt"
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    network = lstm_ref.load(path, "state")
+    np.testing.assert_array_equal(network.params.kernel, state["weight_ih_l0"].numpy().T)
+    np.testing.assert_array_equal(network.params.bias, state["bias_ih_l0"].numpy())
+
+
+def test_a_cell_with_more_weights_than_an_lstm_is_refused(tmp_path: Path) -> None:
+    cell = torch.nn.LSTMCell(D, H)
+    path = tmp_path / "peephole.pt"
+    torch.save({**cell.state_dict(), "weight_ch": torch.ones(3 * H)}, path)
+    with pytest.raises(UnsupportedError, match="further weights beside an LSTM's, such as 'weight_ch'"):
+        lstm_ref.load(path)
+
+
+def test_names_of_tensors_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from conformance.cli import main
+
+    path = tmp_path / "odd.pt"
+    torch.save({f"enc[red][/x].{name}": value for name, value in torch.nn.LSTM(D, H).state_dict().items()}, path)
+    assert main(["inspect", str(path)]) == 0
+    assert "enc[red][/x].l0" in capsys.readouterr().out

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from junitparser import JUnitXml
 
+import conformance
 from conformance.cli import main
 from conformance.report import json_report
 from conformance.runner import Report, run
@@ -47,6 +48,12 @@ CAUGHT = {
     "wrong_shape": ({"output", "shapes"}, {"h", "c", "d_x"}),
     "raises": ({"output", "d_kernel"}, {"shapes", "repeatable"}),
     "exits": ({"output"}, {"shapes", "repeatable"}),
+    "ignores_x": ({"output", "inputs-unchanged"}, {"shapes"}),
+    "wipes_cotangents": ({"inputs-unchanged"}, {"repeatable", "output", "d_x"}),
+    "wipes_everything": ({"inputs-unchanged"}, {"repeatable", "output", "d_x"}),
+    "unstable_output_gate": ({"quiet-when-saturated"}, {"repeatable", "dtype"}),
+    "shared_buffer": ({"repeatable"}, {"inputs-unchanged", "dtype"}),
+    "lazy": ({"output"}, {"repeatable", "shapes"}),
     "misnamed": (set(), {"output", "d_kernel"}),
 }
 
@@ -66,6 +73,40 @@ def test_a_wrong_lstm_does_not_conform_and_the_right_checks_say_so(name: str) ->
     assert not report.conforms()
     assert failed <= statuses(report, "failed")
     assert not sound & statuses(report, "failed")
+
+
+def test_a_candidate_that_overwrites_its_inputs_does_not_change_what_it_is_compared_with() -> None:
+    report = run(wrong.ignores_x, "ignores_x", against="torch")
+    assert "output" in statuses(report, "failed")
+
+
+def test_a_sigmoid_written_with_tanh_is_correct() -> None:
+    assert run(wrong.tanh_sigmoid, "tanh_sigmoid").conforms()
+
+
+def test_a_module_that_silences_an_overflow_stays_silent(tmp_path: Path) -> None:
+    (tmp_path / "quiet.py").write_text(
+        "import numpy as np\nfrom conformance.tests.wrong import sigmoid_overflow as lstm\nnp.seterr(over='ignore')\n"
+    )
+    program = "import sys; from conformance.cli import main; sys.exit(main(['check', 'quiet.py:lstm']))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True).returncode == 0
+
+
+def test_the_forward_profile_looks_at_the_forward_pass_alone() -> None:
+    assert run(wrong.wide_gradients, "wide", profile="forward").conforms()
+    assert not run(wrong.wide_gradients, "wide", profile="training").conforms()
+
+
+@pytest.mark.parametrize("without", [("bias",), ("d_output",), ("h0", "c0"), ("d_output", "d_h", "d_c")])
+def test_whatever_is_declared_behaviour_is_checked(without: tuple[str, ...]) -> None:
+    @conformance.candidate(without=without)
+    def mutates(case: conformance.Case) -> conformance.Result:
+        result = wrong.correct(case)
+        case.x[...] *= 0.5
+        return result
+
+    report = run(mutates, "mutates")
+    assert {r.quantity for r in report.failures} == {"inputs-unchanged"}
 
 
 def test_in_both_dtypes_a_loose_sigmoid_exceeds_the_allowed_error_tenfold() -> None:
@@ -169,7 +210,7 @@ def test_misuse_is_one_clear_line_and_status_2(
 
 
 def test_wrong_shapes_throughout_are_misuse(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "never gave an array of the right shape" in misuse(capsys, "check", f"{WRONG}:transposed_throughout")
+    assert "can be compared. Mostly: " in misuse(capsys, "check", f"{WRONG}:transposed_throughout")
 
 
 def test_a_bad_option_is_misuse() -> None:
@@ -185,7 +226,9 @@ def test_traceback_only_when_asked_for(tmp_path: Path) -> None:
     assert "Traceback" in full.stderr
 
 
-@pytest.mark.parametrize("name", ["correct", "grad_final_cell_ignored", "state_leaks", "nan_at_saturation", "raises"])
+@pytest.mark.parametrize(
+    "name", ["correct", "grad_final_cell_ignored", "state_leaks", "nan_at_saturation", "raises", "raises_odd_text"]
+)
 def test_json_report_keeps_its_schema_and_junit_can_be_read(name: str, tmp_path: Path) -> None:
     json_file, junit_file = tmp_path / "report.json", tmp_path / "report.xml"
     status = main(["check", f"{WRONG}:{name}", "--json", str(json_file), "--junit", str(junit_file)])
@@ -248,7 +291,28 @@ def test_repro_of_what_passes_and_of_what_is_no_case(capsys: pytest.CaptureFixtu
     assert main(["repro", "ref", "plain-all-float64"]) == 0
     assert "without lstm-conformance" not in capsys.readouterr().out
     assert "there is no case 'plain-all'" in misuse(capsys, "repro", "ref", "plain-all")
-    assert "behaviour have none" in misuse(capsys, "repro", "ref", "behaviour:dtype:float64")
+    assert "which no single case shows" in misuse(capsys, "repro", "ref", "behaviour:dtype:float64")
+    zoo = "conformance.zoo.adapters:time_major_class"
+    assert "declares that it cannot take the case plain-all-float64" in misuse(
+        capsys, "repro", zoo, "plain-all-float64"
+    )
+    assert main(["repro", "ref", "plain-all-float64:d_x"]) == 0, "the id of a check names its case"
+
+
+def test_a_report_goes_where_it_can_or_nothing_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is no directory" in misuse(capsys, "check", "ref", "--json", str(tmp_path / "no" / "r.json"))
+    assert "is a directory" in misuse(capsys, "check", "ref", "--junit", str(tmp_path))
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old")
+    link.symlink_to(target)
+    assert main(["check", "ref", "--json", str(link)]) == 0
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["verdict"] == "conforms"
+    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".part"] == []
+    piped = subprocess.run(
+        [sys.executable, "-m", "conformance", "check", "ref", "--json", "/dev/stderr"], capture_output=True, text=True
+    )
+    assert json.loads(piped.stderr)["counts"]["failed"] == 0
 
 
 def test_check_needs_neither_frameworks_nor_h5py_nor_flint() -> None:

@@ -205,3 +205,68 @@ def misnamed(case: Case) -> Result:
 
 def transposed_throughout(case: Case) -> dict[str, Any]:
     return {name: np.zeros((1, 2, 3, 4)) for name in lstm(case)}
+
+
+def ignores_x(case: Case) -> Result:
+    case.x[...] = 0
+    return lstm(case)
+
+
+def wipes_cotangents(case: Case) -> Result:
+    result = lstm(case)
+    case.d_h.fill(0)
+    case.d_c[...] = 0
+    return result
+
+
+def wipes_everything(case: Case) -> Result:
+    result = lstm(case)
+    for array in (case.x, case.d_output, case.h0, case.params.kernel):
+        array[...] = 0
+    return result
+
+
+def unstable_output_gate(case: Case) -> Result:
+    calls = iter(range(10**9))
+
+    def sigma(z: Any) -> Any:  # called for i, f, o in turn
+        return 1 / (1 + np.exp(-z)) if next(calls) % 3 == 2 else sigmoid(z)
+
+    return lstm(case, sigma=sigma)
+
+
+_buffers: dict[Any, Any] = {}
+
+
+def shared_buffer(case: Case) -> Result:
+    result = lstm(case)
+    for name, array in result.items():
+        kept = _buffers.setdefault((name, array.shape, array.dtype), np.empty_like(array))
+        kept[...] = array
+        result[name] = kept
+    return result
+
+
+def tanh_sigmoid(case: Case) -> Result:
+    return lstm(case, sigma=lambda z: (0.5 * (1 + np.tanh(z * z.dtype.type(0.5)))).astype(z.dtype))
+
+
+def wide_gradients(case: Case) -> Result:
+    return {n: a.astype(np.float64) if n.startswith("d_") else a for n, a in lstm(case).items()}
+
+
+class Lazy(dict[str, Any]):
+    """A mapping that raises when it is read."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(f"{key} is not computed")
+
+
+def lazy(case: Case) -> Any:
+    return Lazy(lstm(case)) if case.x.shape[1] == 9 else lstm(case)
+
+
+def raises_odd_text(case: Case) -> Result:
+    if case.x.shape[1] == 9:
+        raise ValueError("bad \udc80 \x1b name")
+    return lstm(case)

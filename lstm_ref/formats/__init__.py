@@ -115,6 +115,8 @@ def _pick(path: Path, found: list[Found], name: str | None) -> tuple[Found, Part
 
 
 def _find(path: Path) -> list[Found]:
+    if "\0" in str(path):
+        raise MissingFileError(f"there is no file {str(path)!r}: a null character cannot be in a name.")
     try:
         return find_lstms(_read(path))
     except LSTMError:

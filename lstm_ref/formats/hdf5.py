@@ -75,7 +75,7 @@ def _contents(path: Path, content: bytes | None) -> Contents:
     tensors = {
         name: StoredTensor(dtype, tuple(shape), reader(name)) for name, (dtype, shape) in listed["datasets"].items()
     }
-    if any("vars" in name.split("/") for name in tensors):
+    if not listed["legacy"] and any("vars" in name.split("/") for name in tensors):
         return Contents(path, "Keras weights (.weights.h5)", "keras-paths", tensors, listed["layer_names"], config)
     return Contents(path, "Keras legacy HDF5", "keras-names", tensors, {}, config)
 

@@ -56,18 +56,30 @@ def listing(h5py, file):
     datasets, names = {}, {}
     for name, value in visit(h5py, file):
         if isinstance(value, h5py.Dataset):
-            datasets[name] = [value.dtype.name, list(value.shape)]
+            datasets[name] = ["bfloat16" if is_bfloat16(value) else value.dtype.name, list(value.shape)]
         elif isinstance(user_name := value.attrs.get("name"), str):
             names[name] = user_name
     described = file.attrs.get("model_config")
     described = described.decode() if isinstance(described, bytes) else described
-    return {"datasets": datasets, "layer_names": names, "config": described}, []
+    legacy = any(
+        "layer_names" in group.attrs or "weight_names" in group.attrs for group in (file, *groups_of(h5py, file))
+    )
+    return {"datasets": datasets, "layer_names": names, "config": described, "legacy": legacy}, []
+
+
+def groups_of(h5py, file):
+    return [value for value in file.values() if isinstance(value, h5py.Group)]
+
+
+def is_bfloat16(dataset):
+    """HDF5 has no bfloat16: Keras stores its two bytes as they are."""
+    return dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2
 
 
 def numbers(h5py, file, group, size):
     arrays = {}
     for key, value in file[group].items():
-        if not isinstance(value, h5py.Dataset) or value.dtype.kind not in "fiub":
+        if not isinstance(value, h5py.Dataset) or not (value.dtype.kind in "fiub" or is_bfloat16(value)):
             continue
         if value.external or value.is_virtual:
             raise UnsafeError(f"the numbers of {group}/{key} lie in another file, which Keras never does")
@@ -75,7 +87,7 @@ def numbers(h5py, file, group, size):
         held = min(value.id.get_storage_size(), size)
         if claimed > held * (MAX_DEFLATE if value.compression else 1):
             raise ValueError(f"{group}/{key} claims {claimed} bytes and holds {held}")
-        native = value[()].astype(value.dtype.newbyteorder("="))
+        native = value[()].view("<u2") if is_bfloat16(value) else value[()].astype(value.dtype.newbyteorder("="))
         arrays[f"{group}/{key}"] = native
     header = {name: [array.dtype.name, list(array.shape)] for name, array in arrays.items()}
     return {"datasets": header}, [array.tobytes() for array in arrays.values()]

@@ -53,7 +53,7 @@ def _by_path(contents: Contents) -> Iterator[tuple[str, bool, int, dict[str, Sto
             continue
         present = {role: contents.tensors.get(f"{group}/{n}") for n, role in enumerate(ROLES)}
         tensors = {role: tensor for role, tensor in present.items() if tensor is not None}
-        if _is_lstm(tensors):
+        if _is_lstm(tensors) and f"{group}/{len(ROLES)}" not in contents.tensors:  # a fourth is no LSTM's
             yield match["layer"], match["direction"] == "backward", int(match["number"] or 0), tensors
 
 
@@ -66,11 +66,23 @@ def _by_name(contents: Contents) -> Iterator[tuple[str, bool, int, dict[str, Sto
         if role in ROLES and group and group[0] != "optimizer_weights":
             by_group.setdefault(group, {})[role] = tensor
     layers = {group: _layer_and_cell(group) for group in by_group}
-    wrapped = {layer[:-1] for layer, _ in layers.values() if layer[-1].startswith("backward_")}
+    owners: dict[tuple[str, ...], set[str]] = {}  # two submodels may each have a layer of one name
+    for group, (layer, _) in layers.items():
+        owners.setdefault(layer, set()).add(group[0])
+    if any(len(groups) > 1 for groups in owners.values()):
+        layers = {group: ((group[0], *layer), cell) for group, (layer, cell) in layers.items()}
+    halves = {
+        layer for layer, _ in layers.values() if len(layer) > 1 and layer[-1].startswith(("forward_", "backward_"))
+    }
+    wrapped = {
+        layer[:-1]
+        for layer in halves
+        if {half[-1].partition("_")[0] for half in halves if half[:-1] == layer[:-1]} == {"forward", "backward"}
+    }
     for group, tensors in by_group.items():
         layer, cell = layers[group]
         reverse = layer[:-1] in wrapped and layer[-1].startswith("backward_")
-        if layer[:-1] in wrapped and layer[-1].startswith(("backward_", "forward_")):
+        if layer[:-1] in wrapped and layer in halves:
             layer = layer[:-1]
         if _is_lstm(tensors):
             yield "/".join(layer), reverse, cell, tensors

@@ -10,160 +10,10 @@ from __future__ import annotations
 
 import pickletools
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import IO, Any
 
 from lstm_ref.errors import CorruptFileError, UnsafeFileError
-
-
-@dataclass(frozen=True)
-class Name:
-    """A global that the pickle refers to, as "module.name"; never imported."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Storage:
-    """Where a tensor's numbers lie: PyTorch's persistent id, unchecked."""
-
-    kind: str
-    key: str
-    size: int
-    view: tuple[str, int, int] | None = None
-
-
-@dataclass(frozen=True)
-class TensorRecord:
-    """A tensor as PyTorch pickles it: a window on a storage, in elements, unchecked."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    dtype: str | None = None
-
-
-@dataclass(eq=False)
-class Inert:
-    """An object of a harmless class whose content is of no interest here."""
-
-    name: str
-    items: list[Any] = field(default_factory=list)
-
-
-def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
-    return {pair[0]: pair[1] for pair in pairs if _is_key(pair[0])}
-
-
-def _tensor(storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> TensorRecord:
-    return TensorRecord(storage, offset, tuple(shape), tuple(stride))
-
-
-def _typed_tensor(
-    storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...],
-    _gradient: Any, _hooks: Any, dtype: Name, *_: Any,
-) -> TensorRecord:  # fmt: skip
-    return TensorRecord(storage, offset, tuple(shape), tuple(stride), dtype.text)
-
-
-def _first(data: Any, *_: Any) -> Any:
-    return data
-
-
-MEANINGS: dict[str, Callable[..., Any]] = {
-    "collections.OrderedDict": _ordered_dict,
-    "collections.defaultdict": lambda *_: {},
-    "collections.Counter": lambda *_: {},
-    "torch._utils._rebuild_tensor": _tensor,
-    "torch._utils._rebuild_tensor_v2": _tensor,
-    "torch._utils._rebuild_tensor_v3": _typed_tensor,
-    "torch._utils._rebuild_parameter": _first,
-    "torch._utils._rebuild_parameter_with_state": _first,
-    "torch.nn.parameter.Parameter": _first,
-    "torch.Size": lambda sizes=(): tuple(sizes),
-}
-"""What a call of an allowed name means here."""
-
-INERT = frozenset(
-    [
-        "torch.device",
-        "torch.layout",
-        "torch.serialization._get_layout",
-        "torch._utils._rebuild_sparse_tensor",
-        "torch._utils._rebuild_qtensor",
-        "torch._utils._rebuild_device_tensor_from_numpy",
-        "torch._utils._rebuild_meta_tensor_no_storage",
-        "torch._tensor._rebuild_from_type_v2",
-        "torch.Generator",
-        "argparse.Namespace",
-        "types.SimpleNamespace",
-        "numpy.dtype",
-        "numpy.ndarray",
-        "numpy.core.multiarray.scalar",
-        "numpy._core.multiarray.scalar",
-        "numpy.core.multiarray._reconstruct",
-        "numpy._core.multiarray._reconstruct",
-        "_codecs.encode",
-        "builtins.set",
-        "builtins.frozenset",
-        "builtins.complex",
-        "builtins.bytearray",
-        "builtins.slice",
-        "builtins.range",
-        "__builtin__.set",
-        "__builtin__.frozenset",
-        "__builtin__.complex",
-        "__builtin__.bytearray",
-        "builtins.dict",
-        "builtins.list",
-        "builtins.int",
-        "builtins.float",
-        "builtins.str",
-        "builtins.tuple",
-        "builtins.bool",
-        "datetime.datetime",
-        "datetime.date",
-        "datetime.timedelta",
-        "decimal.Decimal",
-        "uuid.UUID",
-        "pathlib.Path",
-        "pathlib.PurePath",
-        "pathlib.PosixPath",
-        "pathlib.PurePosixPath",
-        "pathlib.WindowsPath",
-        "pathlib.PureWindowsPath",
-    ]
-)
-"""Names that training checkpoints hold beside their tensors; calls of them yield `Inert`."""
-
-
-def _is_data_type(name: str) -> bool:
-    """Whether the name is a storage class or a dtype of PyTorch's, such as torch.FloatStorage or torch.float16."""
-    module, _, attribute = name.rpartition(".")
-    if module in ("torch", "torch.storage") and attribute.endswith("Storage"):
-        return True
-    kinds = (
-        "float",
-        "double",
-        "half",
-        "bfloat",
-        "int",
-        "uint",
-        "long",
-        "short",
-        "char",
-        "bool",
-        "complex",
-        "q",
-        "bits",
-    )
-    return module == "torch" and attribute.startswith(kinds)
-
-
-def _is_key(key: Any) -> bool:
-    return key is None or isinstance(key, str | int | float | bytes)
+from lstm_ref.formats.pickle_names import INERT, MEANINGS, Inert, Name, Storage, is_count, is_data_type, is_key
 
 
 class _Mark:
@@ -199,7 +49,7 @@ _LITERALS = frozenset(
 _NO_OPERATION = frozenset(("PROTO", "FRAME"))
 
 
-def read_pickle(stream: IO[bytes], where: str) -> Any:
+def read_pickle(stream: IO[bytes], where: str, storages: dict[str, Storage] | None = None) -> Any:
     """The value that the next pickle of `stream` describes, in plain Python values and records.
 
     Parameters
@@ -208,6 +58,8 @@ def read_pickle(stream: IO[bytes], where: str) -> Any:
         Left just behind the pickle.
     where : str
         The file and the part of it, for error messages.
+    storages : dict, optional
+        Filled with every storage that the pickle mentions, by key.
 
     Returns
     -------
@@ -225,7 +77,7 @@ def read_pickle(stream: IO[bytes], where: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of escapes in a damaged pickle's text
-            return _Machine(where).run(stream)
+            return _Machine(where, storages if storages is not None else {}).run(stream)
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, EOFError, MemoryError) as error:
         if isinstance(error, UnsafeFileError):
             raise
@@ -235,8 +87,9 @@ def read_pickle(stream: IO[bytes], where: str) -> Any:
 class _Machine:
     """The pickle machine's stack and memo, with plain values on them."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, storages: dict[str, Storage]) -> None:
         self.where = where
+        self.storages = storages
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
@@ -353,7 +206,7 @@ class _Machine:
         if isinstance(target, Inert):
             return
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if _is_key(key):
+            if is_key(key):
                 target[key] = value
 
     def op_global(self, argument: str) -> None:
@@ -366,7 +219,7 @@ class _Machine:
         self.stack.append(self._allowed(f"{module}.{attribute}"))
 
     def _allowed(self, name: str) -> Name:
-        if name in MEANINGS or name in INERT or _is_data_type(name):
+        if name in MEANINGS or name in INERT or is_data_type(name):
             return Name(name)
         hint = "If you trust the file, load it in PyTorch and save model.state_dict() with torch.save."
         raise UnsafeFileError(
@@ -392,16 +245,13 @@ class _Machine:
     def op_binpersid(self, _: Any) -> None:
         record = self.stack.pop()
         tag, kind, key, _location, size, *rest = record
-        if tag != "storage" or not isinstance(kind, Name) or not isinstance(key, str) or not _is_count(size):
+        if tag != "storage" or not isinstance(kind, Name) or not isinstance(key, str) or not is_count(size):
             raise ValueError("a persistent id that is not a storage")
         view = rest[0] if rest else None
         if view is not None:
             root, offset, length = view
-            if not _is_count(offset) or not _is_count(length):
+            if not is_count(offset) or not is_count(length):
                 raise ValueError("a storage view that is not a range")
             view = (str(root), offset, length)
-        self.stack.append(Storage(kind.text, key, size, view))
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        self.storages[key] = Storage(kind.text, key, size, view)
+        self.stack.append(self.storages[key])

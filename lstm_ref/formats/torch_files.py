@@ -16,13 +16,19 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from lstm_ref.errors import CorruptFileError, UnsafeFileError
-from lstm_ref.formats.pickled import Storage, TensorRecord, read_pickle
+from lstm_ref.formats.pickle_names import Storage, TensorRecord
+from lstm_ref.formats.pickled import read_pickle
 from lstm_ref.formats.stored import Contents, StoredTensor
 
 Order: TypeAlias = Literal["<", ">"]
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
+
+DEEPEST = 64
+"""How deep a checkpoint's containers are followed."""
+EXPANDED = 1 << 20
+"""How many numbers a tensor may have beyond its storage's, by a stride of 0."""
 
 STORAGES = {
     "DoubleStorage": "float64",
@@ -77,13 +83,16 @@ def read_zip(path: Path, root: str) -> Contents:
 
 def read_legacy(path: Path, stream: IO[bytes]) -> Contents:
     """Tensors of a file of pickles in a row: magic, protocol, system, object, keys; then the storages."""
-    magic, protocol, system, content, keys = (read_pickle(stream, f"{path}, pickle {n} of 5") for n in range(1, 6))
+    storages: dict[str, Storage] = {}
+    magic, protocol, system, content, keys = (
+        read_pickle(stream, f"{path}, pickle {n} of 5", storages) for n in range(1, 6)
+    )
     if magic != MAGIC or protocol != PROTOCOL or not isinstance(system, dict) or not isinstance(keys, list):
         raise CorruptFileError(f"{path}: its first pickles are not those of a torch.save file of protocol {PROTOCOL}.")
     order: Order = "<" if system.get("little_endian", True) else ">"
 
     records = list(walk(content))
-    itemsize = {r.storage.key: _dtype(r.storage.kind).itemsize for _, r in records}
+    itemsize = {key: _dtype(storage.kind).itemsize for key, storage in storages.items()}
     end = path.stat().st_size
     position = stream.tell()
     places: dict[str, tuple[int, int]] = {}
@@ -121,23 +130,16 @@ def read_legacy(path: Path, stream: IO[bytes]) -> Contents:
 def walk(content: Any) -> Iterator[tuple[str, TensorRecord]]:
     """Every tensor in nested dicts, lists and tuples, with its keys joined by dots; each container once."""
     seen: set[int] = set()
-    todo: list[tuple[str, Any]] = [("", content)]
+    todo: list[tuple[tuple[str, ...], Any]] = [((), content)]
     while todo:
-        name, value = todo.pop()
+        keys, value = todo.pop()
         if isinstance(value, TensorRecord):
-            yield name, value
-            continue
-        if isinstance(value, dict):
-            items = list(value.items())
-        elif isinstance(value, list | tuple):
-            items = list(enumerate(value))
-        else:
-            continue
-        if id(value) in seen:
+            yield ".".join(keys), value
+        if not isinstance(value, dict | list | tuple) or id(value) in seen or len(keys) == DEEPEST:
             continue
         seen.add(id(value))
-        prefix = f"{name}." if name else ""
-        todo.extend((f"{prefix}{key}", item) for key, item in reversed(items))
+        items = list(value.items() if isinstance(value, dict) else enumerate(value))
+        todo.extend(((*keys, str(key)), item) for key, item in reversed(items))
 
 
 def _dtype(kind: str) -> np.dtype[Any]:
@@ -152,13 +154,10 @@ def _stored(path: Path, record: TensorRecord, order: Order, read: Callable[[Stor
 
     def numbers() -> np.ndarray[Any, Any]:
         shape, stride, offset = record.shape, record.stride, record.offset
-        integers = (*shape, *stride, offset)
-        if len(shape) != len(stride) or not all(type(n) is int and n >= 0 for n in integers):
-            raise CorruptFileError(f"{path}: a tensor has shape {shape}, stride {stride} and offset {offset}.")
         data = read(record.storage)
         count = len(data) // dtype.itemsize
         needed = offset + 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True)) if prod(shape) else 0
-        if needed > count or prod(shape) > count:
+        if needed > count or prod(shape) > max(count, EXPANDED):
             raise CorruptFileError(
                 f"{path}: a tensor of shape {shape}, stride {stride} and offset {offset} does not fit its storage "
                 f"{record.storage.key} of {count} numbers. The copy is damaged or incomplete."

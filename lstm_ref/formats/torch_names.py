@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from lstm_ref.formats.found import Group
 
 WEIGHT_IH = re.compile(r"(?P<prefix>|.*\.)weight_ih(?P<suffix>_l(?P<layer>\d{1,4})(?P<reverse>_reverse)?|)")
+KNOWN = re.compile(r"(?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l\d{1,4}(?:_reverse)?|)")
+STRANGE = re.compile(r"(?:weight|bias)_[^.]*|(?:layer_?norm|ln|norm)[^.]*\.(?:weight|bias)$")
 
 
 def groups(contents: Contents) -> list[Group]:
@@ -35,9 +37,17 @@ def groups(contents: Contents) -> list[Group]:
         projection = contents.tensors.get(f"{prefix}weight_hr{suffix}")
         if _is_lstm(tensors, projection):
             problem = "" if projection is None else f"a projection of the hidden state to {projection.shape[0]} units"
+            if further := _further(contents, prefix):
+                problem = problem or f"further weights beside an LSTM's, such as {further!r}"
             layer = int(match["layer"] or 0)
             result.append(Group(prefix[:-1], "", layer, bool(match["reverse"]), tensors, problem))
     return result
+
+
+def _further(contents: Contents, prefix: str) -> str:
+    """The first weight or bias beside the LSTM's own that no LSTM has; empty if there is none."""
+    beside = (name.removeprefix(prefix) for name in contents.tensors if name.startswith(prefix))
+    return next((name for name in beside if STRANGE.match(name) and not KNOWN.fullmatch(name)), "")
 
 
 def _is_lstm(tensors: dict[str, StoredTensor], projection: StoredTensor | None) -> bool:

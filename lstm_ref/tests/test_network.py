@@ -202,7 +202,8 @@ def test_importing_brings_in_nothing_but_numpy_and_the_standard_library() -> Non
         (lambda n, x, s: n(x, mask=np.ones((2, 4), bool)), UnsupportedError, r"mask is not supported yet"),
         (lambda n, x, s: n.backward(n.forward(x)), UsageError, r"no cotangent"),
         (lambda n, x, s: n.backward(n.forward(x), d_h=s.T), ShapeError, r"d_h has shape \(5, 2\), expected \(B, H\)"),
-        (lambda n, x, s: network().backward(n.forward(x), d_h=s), UsageError, r"another network"),
+        (lambda n, x, s: network().backward(n.forward(x), d_h=s), UsageError, r"not what this network's forward"),
+        (lambda n, x, s: n.backward(None, d_h=s), UsageError, r"not what this network's forward"),
         (lambda n, x, s: lstm_ref.Network(x), UsageError, r"lstm_ref\.load"),
     ],
 )

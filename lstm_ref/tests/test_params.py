@@ -37,6 +37,8 @@ def test_sizes_and_dtype() -> None:
         ((KERNEL, RECURRENT, np.tile(BIAS, 2)), ShapeError, r"bias has shape \(16,\).* have to be summed"),
         ((KERNEL[0], RECURRENT, BIAS), ShapeError, r"kernel has shape \(8,\)"),
         ((KERNEL, RECURRENT.astype("f4"), BIAS), DTypeError, r"\['float32', 'float64'\], expected one"),
+        ((None, RECURRENT, BIAS), DTypeError, "kernel has dtype object"),
+        ((KERNEL, None, BIAS), DTypeError, "recurrent_kernel has dtype object"),
         ((KERNEL.astype("f2"), RECURRENT, BIAS), DTypeError, r"kernel has dtype float16"),
         ((KERNEL.astype(int), RECURRENT, BIAS), DTypeError, r"kernel has dtype int64"),
     ],
@@ -56,8 +58,9 @@ def test_every_gate_order_there_and_back(order: str) -> None:
 
 
 def test_reordering_names_a_wrong_order_and_a_wrong_length() -> None:
-    with pytest.raises(UsageError, match="'ifgo' is not one of the 24"):
-        reorder_gates(KERNEL, "ifgo")
+    with pytest.raises(UsageError, match="'ifxo' is not one of the 24"):
+        reorder_gates(KERNEL, "ifxo")
+    np.testing.assert_array_equal(reorder_gates(KERNEL, "ifgo"), KERNEL)
     with pytest.raises(ShapeError, match=r"\(7,\)"):
         reorder_gates(KERNEL[:, :7], "iofc")
 
@@ -67,4 +70,9 @@ def test_torch_biases_are_summed_and_matrices_transposed() -> None:
     np.testing.assert_array_equal(params.kernel, KERNEL)
     np.testing.assert_array_equal(params.recurrent_kernel, RECURRENT)
     np.testing.assert_array_equal(params.bias, 3 * BIAS)
+    np.testing.assert_array_equal(from_torch(KERNEL.T, RECURRENT.T, bias_hh=BIAS).bias, BIAS)
     assert from_torch(KERNEL.T, RECURRENT.T).bias is None
+    with pytest.raises(ShapeError, match=r"bias_hh has shape \(1,\), expected \(4H,\) = \(8,\)"):
+        from_torch(KERNEL.T, RECURRENT.T, BIAS, np.zeros(1))
+    with pytest.raises(DTypeError, match="bias_ih has dtype float32, but weight_hh has float64"):
+        from_torch(KERNEL.T, RECURRENT.T, BIAS.astype("f4"))
