@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The suite's own options."""
     group = parser.getgroup("lstm-conformance")
     group.addoption(
-        "--published",
+        "--lstm-published",
         type=Path,
         metavar="DIR",
         help="where `python -m conformance.published DIR` put published checkpoints",
