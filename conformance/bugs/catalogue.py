@@ -15,4 +15,4 @@ def bugs() -> dict[str, Bug]:
     """Slug to bug, group by group."""
     for group in GROUPS:
         import_module(f"conformance.bugs.in_{group}")
-    return dict(REGISTRY)
+    return dict(sorted(REGISTRY.items(), key=lambda entry: GROUPS.index(entry[1].group)))  # whoever imported what first
