@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -48,6 +49,8 @@ def summarise(checks: Sequence[Check], not_run: Sequence[str]) -> list[str]:
     not_run : sequence of str
         Why some part did not run, one entry per part.
     """
+    if not checks:
+        return [f"0 checks. {len(not_run):,} parts not run.", *(f"not run: {why}" for why in dict.fromkeys(not_run))]
     groups = sorted({(check.oracle, check.dtype) for check in checks}, key=lambda g: (g[0], g[1] != "float64"))
     lines = [f"{'against':<16}{'checks':>8}{'failed':>8}   worst error / scale, T <= {SHORT} (any T)"]
     for oracle, dtype in groups:
@@ -70,5 +73,5 @@ def summarise(checks: Sequence[Check], not_run: Sequence[str]) -> list[str]:
         f"{sum(c.oracle == o for c in checks):,} against {o}" for o in dict.fromkeys(g[0] for g in groups)
     )
     lines += ["", f"{total:,} checks: {by_oracle}. {failed:,} failed, {len(not_run):,} parts not run."]
-    lines += [f"not run: {why}" for why in not_run]
+    lines += [f"not run, {count} times: {why}" for why, count in Counter(not_run).items()]
     return lines

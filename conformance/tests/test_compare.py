@@ -167,3 +167,11 @@ def test_every_case_of_the_matrix_is_fit_or_flagged() -> None:
 def test_a_degenerate_case_without_a_flag_is_refused(weaken, message: str, case: Case) -> None:  # type: ignore[no-untyped-def]  # lambdas
     assert unexcused(case, frozenset()) == []
     assert any(message in weakness for weakness in unexcused(weaken(case), frozenset()))
+
+
+def test_a_flag_excuses_its_own_weakness_and_no_other(case: Case) -> None:
+    weak = changed(case, h0=np.zeros((2, 5)), c0=np.zeros((2, 5)))
+    assert unexcused(weak, frozenset({"zero-state"})) == []
+    assert unexcused(weak, frozenset({"zeros"})) == []
+    for flag in ("saturated", "tiny", "long", "one-hot", "nan-in-one-sample"):
+        assert unexcused(weak, frozenset({flag})) == ["h0 and c0 are zero"], flag
