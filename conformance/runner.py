@@ -25,6 +25,8 @@ PROFILES = {"forward": FORWARD, "training": QUANTITIES}
 
 AGAINST = ("fixtures", *ORACLES, "all")
 SECONDS = 10.0
+KEPT = 200_000
+"""Up to so many numbers, what a candidate gave in a case is kept for whoever looks into a failure."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,10 @@ class Report:
         Keys of its results that name no quantity.
     sizes : dict
         Trial id to (B, T, D, H).
+    trials : dict
+        Trial id to the trial, in the order in which they were run.
+    given : dict
+        Trial id to what the candidate gave; without results of more than `KEPT` numbers.
     """
 
     candidate: str
@@ -106,6 +112,8 @@ class Report:
     without: frozenset[str] = frozenset()
     unknown: tuple[str, ...] = ()
     sizes: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    trials: dict[str, Trial] = field(default_factory=dict)
+    given: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def of_profile(self, profile: str) -> tuple[CheckResult, ...]:
         """The results that a profile asks for."""
@@ -292,18 +300,24 @@ def run(
         raise CandidateError(f"{name} declares that it is without {', '.join(sorted(without))}: no case meets that.")
     call = Caller(function, seconds)
     results: list[CheckResult] = []
+    given: dict[str, dict[str, Any]] = {}
     unknown: dict[str, None] = {}
     for trial in met:
         outcome = call(trial.case)
         unknown |= dict.fromkeys(outcome.unknown)
         results += judge(trial, outcome, without)
+        if sum(np.size(array) for array in outcome.result.values()) <= KEPT:
+            given[trial.id] = outcome.result
     _refuse_misuse(results, name)
     if profile is None:
-        given = any(r.quantity in GRADIENTS and r.status in ("passed", "failed") and r.comparison for r in results)
-        profile = "training" if given else "forward"
+        with_gradients = any(
+            r.quantity in GRADIENTS and r.status in ("passed", "failed") and r.comparison for r in results
+        )
+        profile = "training" if with_gradients else "forward"
     results += behaviours(call, without, PROFILES[profile])
     sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaviour_cases(without)}
-    return Report(name, against, tuple(results), profile, without, tuple(unknown), sizes)
+    kept = {trial.id: trial for trial in met}
+    return Report(name, against, tuple(results), profile, without, tuple(unknown), sizes, kept, given)
 
 
 def _refuse_misuse(results: Sequence[CheckResult], name: str) -> None:

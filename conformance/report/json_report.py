@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from conformance.diagnosis import Diagnosis
 from conformance.errors import BaselineError
 from conformance.report.files import write_json
 from conformance.runner import PROFILES, CheckResult, Report, environment
@@ -44,7 +45,10 @@ def failure(result: CheckResult) -> dict[str, Any]:
     }
 
 
-def as_dict(report: Report) -> dict[str, Any]:
+NOTHING = Diagnosis()
+
+
+def as_dict(report: Report, diagnosis: Diagnosis) -> dict[str, Any]:
     """The report as plain values, as `schema` describes them."""
     smallest = report.smallest_failure
     return {
@@ -59,7 +63,8 @@ def as_dict(report: Report) -> dict[str, Any]:
         "without": sorted(report.without),
         "unknown": list(report.unknown),
         "failures": [failure(result) for result in report.failures],
-        "diagnosis": [],
+        "diagnosis": [asdict(finding) | {"bugs": list(finding.bugs)} for finding in diagnosis.findings],
+        "established": [asdict(statement) for statement in diagnosis.statements],
         "smallest_failure": None if smallest is None else failure(smallest),
         "checks": [
             {"id": r.id, "status": r.status, "share": None if r.share is None else number(round(r.share, 6))}
@@ -69,9 +74,9 @@ def as_dict(report: Report) -> dict[str, Any]:
     }
 
 
-def write(report: Report, path: Path) -> None:
+def write(report: Report, path: Path, diagnosis: Diagnosis = NOTHING) -> None:
     """Write the report as JSON, whole or not at all."""
-    write_json(path, as_dict(report))
+    write_json(path, as_dict(report, diagnosis))
 
 
 @dataclass(frozen=True)

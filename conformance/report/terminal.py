@@ -8,14 +8,17 @@ from rich.table import Table
 
 from conformance.case import QUANTITIES
 from conformance.checks.behaviour import CHECKS
-from conformance.report.json_report import Changes, verdict
+from conformance.diagnosis import Diagnosis
+from conformance.report.json_report import NOTHING, Changes, verdict
 from conformance.runner import PROFILES, CheckResult, Report
 
 MOST = 12
 """How many entries of a list are shown before the rest is counted."""
 
 
-def show(report: Report, spec: str, console: Console, changes: Changes | None = None) -> None:
+def show(
+    report: Report, spec: str, console: Console, changes: Changes | None = None, diagnosis: Diagnosis = NOTHING
+) -> None:
     """Print a report.
 
     Parameters
@@ -27,6 +30,7 @@ def show(report: Report, spec: str, console: Console, changes: Changes | None = 
         Plain text when it is no terminal.
     changes : Changes, optional
         From an earlier report.
+    diagnosis : Diagnosis, optional
     """
     good = report.conforms()
     colour = "bold green" if good else "bold red"

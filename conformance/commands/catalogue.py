@@ -1,0 +1,68 @@
+"""The catalogue of bugs: listed, explained, and run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from conformance.commands import CONFORMS, DOES_NOT, Bar, console
+
+
+def show(options: argparse.Namespace) -> int:
+    """List the catalogue, explain one bug, or print how each is caught."""
+    from conformance.bugs import bugs
+    from conformance.errors import UnknownBugError
+
+    if options.json is not None and not options.matrix:
+        raise UnknownBugError("--json goes with --matrix.")
+    if options.matrix:
+        return _matrix(options.json)
+    if options.slug is None:
+        for bug in bugs().values():
+            print(f"{bug.group:<10}{bug.slug:<36}{bug.title}")
+        print(f"\n{len(bugs())} bugs; `lstm-conformance bugs SLUG` explains one")
+        return CONFORMS
+    if options.slug not in bugs():
+        close = [slug for slug in bugs() if options.slug in slug]
+        raise UnknownBugError(
+            f"there is no bug {options.slug!r}" + (f"; there are {', '.join(close)}." if close else ".")
+        )
+    bug = bugs()[options.slug]
+    print(f"{bug.slug} ({bug.group})\n\n{bug.title}\n\nShows:   {bug.shows}\nRepair:  {bug.repair}")
+    return CONFORMS
+
+
+def _matrix(path: Path | None) -> int:
+    from rich.table import Table
+
+    from conformance.bugs import adequacy
+    from conformance.report.files import write_json
+
+    with Bar("bugs") as bar:
+        found = adequacy.matrix(bar.update)
+    if path is not None:
+        write_json(path, adequacy.as_dict(found))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("bug", "float64", "float32", "worst in", "behaviour"):
+        table.add_column(heading, justify="right" if heading.startswith("float") else "left", no_wrap=heading == "bug")
+    for one, other in zip(found[::2], found[1::2], strict=True):
+        worst = max(other.margins, key=lambda name: other.margins[name], default="")
+        behaviours = ", ".join(sorted({*one.behaviours, *other.behaviours}))
+        style = "" if one.caught and other.caught else "red"
+        table.add_row(one.slug, f"{one.margin:.2g}", f"{other.margin:.2g}", worst, behaviours, style=style)
+    console().print(table)
+    caught = [catch for catch in found if catch.caught]
+    tightest = min((catch for catch in caught if not catch.behaviours), key=lambda catch: catch.margin)
+    print(f"\n{len(found) // 2} bugs in 2 dtypes: {len(caught)} of {len(found)} caught")
+    print(f"smallest margin: {tightest.margin:.3g} times the allowed error, {tightest.slug} in {tightest.dtype}")
+    try:
+        from conformance.bugs.elsewhere import missed
+
+        overlooked, forward = missed()
+        print(
+            f"ONNX's LSTM node tests, by their own measure, catch {len(forward) - len(overlooked)} of the {len(forward)} forward bugs"
+        )
+        print(f"and let pass: {', '.join(overlooked)}")
+    except ModuleNotFoundError:
+        print("ONNX's LSTM node tests: not compared; that needs onnx, which is not installed: pip install onnx")
+    return CONFORMS if len(caught) == len(found) else DOES_NOT

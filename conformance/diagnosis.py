@@ -1,0 +1,63 @@
+"""What a diagnosis says: which bugs a candidate has, and what is established about it whatever they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One explanation of a candidate's failures.
+
+    Attributes
+    ----------
+    bugs : tuple of str
+        Slugs of the catalogue that act together, one or more.
+    certain : bool
+        Whether nothing else in the catalogue gives what the candidate gave, and this gives all of it.
+    title : str
+        What the code does.
+    explains, of : int
+        How many of the failing checks it explains, and how many were looked at.
+    repair : str
+        What to change.
+    """
+
+    bugs: tuple[str, ...]
+    certain: bool
+    title: str
+    explains: int
+    of: int
+    repair: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Something established about a candidate by calling it with constructed inputs.
+
+    Attributes
+    ----------
+    right : bool
+        Whether it says that something is right, rather than wrong.
+    text : str
+        A sentence.
+    """
+
+    right: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is known of a candidate that does not conform.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        Best first; several where they cannot be told apart, none where the catalogue has none.
+    statements : tuple of Statement
+        What was established by probing, where the findings do not explain everything.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    statements: tuple[Statement, ...] = ()
