@@ -29,8 +29,8 @@ class Bug:
         What to change.
     family : str
         The family it is a member of; its own slug if of none.
-    make : callable
-        Gives a fresh LSTM with the bug.
+    make : type
+        The LSTM with the bug.
     """
 
     slug: str
@@ -39,7 +39,7 @@ class Bug:
     shows: str
     repair: str
     family: str
-    make: Callable[[], Callable[[Case], Result]]
+    make: type[HookableLSTM]
 
     def candidate(self) -> Callable[[Case], Result]:
         """The bug as a candidate; what it keeps between calls, if that is the bug, lives in this one."""

@@ -31,15 +31,15 @@ class Step:
 
 
 class HookableLSTM:
-    """An LSTM whose parts can be overridden; an instance is called once, with a case."""
+    """An LSTM whose parts can be overridden.
+
+    Overridden methods call ``super()`` where they change what the method gives, so that classes of different
+    groups can be bases of one: that LSTM has all their bugs.
+    """
 
     def __call__(self, case: Case) -> Result:
         """Forward and backward pass."""
-        self.case = case
-        x, h0, c0 = self.inputs(case)
-        W, U, b = self.read(case)
-        steps = self.forward(x, h0, c0, W, U, b)
-        result = dict(zip(("output", "h", "c"), self.finish(steps, h0, c0), strict=True))
+        steps, W, U, result = self.run(case)
         d_x, d_h0, d_c0, dW, dU, db = self.backward(steps, *self.cotangents(case), W, U)
         result |= {"d_x": d_x, "d_h0": d_h0, "d_c0": d_c0}
         weights = self.write(dW, dU, db)
@@ -47,6 +47,14 @@ class HookableLSTM:
         if case.params.bias is None:
             del result["d_bias"]
         return result
+
+    def run(self, case: Case) -> tuple[list[Step], Any, Any, dict[str, Any]]:
+        """The forward pass: its steps, the matrices as they were read, and output, h and c."""
+        self.case = case
+        x, h0, c0 = self.inputs(case)
+        W, U, b = self.read(case)
+        steps = self.forward(x, h0, c0, W, U, b)
+        return steps, W, U, dict(zip(("output", "h", "c"), self.finish(steps, h0, c0), strict=True))
 
     # Inputs and weights.
 

@@ -17,27 +17,30 @@ def _backward(slug: str, title: str, shows: str, repair: str, family: str = "", 
     enter("backward", slug, title, shows, repair, family)(type("OtherBackward", (HookableLSTM,), methods))
 
 
-def _slope(change: Any, gates: str = "ifo") -> Any:
+def _slope(slug: str, title: str, repair: str, family: str, of: str, change: Any, gates: str) -> None:
     """A slope of the sigmoid that is wrong for some gates."""
-    return lambda self, gate, a, step: change(self, a) if gate in gates else a * (1 - a)
+
+    class WrongSlope(HookableLSTM):
+        def sigmoid_slope(self, gate: str, a: Any, step: Step) -> Any:
+            return change(self, a) if gate in gates else super().sigmoid_slope(gate, a, step)
+
+    shows = f"At T=1 the wrong blocks of d_bias are those of {of}."
+    enter("backward", slug, title, shows, repair, family)(WrongSlope)
 
 
 for _gates, _suffix, _of in (("ifo", "", "each gate"), *((g, f"-{g}", f"the {NAMES[g]} gate") for g in "ifo")):
-    _backward(
+    _slope(
         f"grad-sigmoid-for-derivative{_suffix}", f"Where σ' belongs, σ itself is used, for {_of}.",
-        f"At T=1 the wrong blocks of d_bias are those of {_of}.", "σ' = a * (1 - a), of the activated gate a.",
-        family="grad-sigmoid-for-derivative", sigmoid_slope=_slope(lambda self, a: a, _gates),
+        "σ' = a * (1 - a), of the activated gate a.", "grad-sigmoid-for-derivative", _of, lambda self, a: a, _gates,
     )  # fmt: skip
-    _backward(
+    _slope(
         f"grad-sigmoid-of-activated{_suffix}", f"σ' is taken of the activated gate instead of the logit, for {_of}.",
-        f"At T=1 the wrong blocks of d_bias are those of {_of}.",
-        "σ' = a * (1 - a) of the activated a; not σ(a) * (1 - σ(a)).", family="grad-sigmoid-of-activated",
-        sigmoid_slope=_slope(lambda self, a: self.sigmoid(a) * (1 - self.sigmoid(a)), _gates),
+        "σ' = a * (1 - a) of the activated a; not σ(a) * (1 - σ(a)).", "grad-sigmoid-of-activated", _of,
+        lambda self, a: self.sigmoid(a) * (1 - self.sigmoid(a)), _gates,
     )  # fmt: skip
-    _backward(
+    _slope(
         f"grad-derivative-missing{_suffix}", f"σ' is left out, for {_of}.",
-        f"At T=1 the wrong blocks of d_bias are those of {_of}.", "Multiply by a * (1 - a).",
-        family="grad-output-derivative-missing", sigmoid_slope=_slope(lambda self, a: np.ones_like(a), _gates),
+        "Multiply by a * (1 - a).", "grad-output-derivative-missing", _of, lambda self, a: np.ones_like(a), _gates,
     )  # fmt: skip
 
 _backward(

@@ -77,6 +77,25 @@ class StateLeaks(HookableLSTM):
 
 @enter(
     "states",
+    "state-leaks-instead",
+    "Each call begins with the state that the last one ended with, whatever state it is given.",
+    "The second call is wrong.",
+    "Begin each call with the state that it is given; zeros if none is.",
+    family="state-leaks",
+)
+class StateKept(HookableLSTM):
+    def inputs(self, case: Any) -> Any:
+        h, c = getattr(self, "kept", (case.h0, case.c0))
+        fits = h.shape == case.h0.shape
+        return case.x, *((h.astype(case.dtype), c.astype(case.dtype)) if fits else (case.h0, case.c0))
+
+    def finish(self, steps: Any, h0: Any, c0: Any) -> Any:
+        self.kept = steps[-1].h_next, steps[-1].c_next
+        return super().finish(steps, h0, c0)
+
+
+@enter(
+    "states",
     "input-mutated",
     "The input is written to.",
     "The caller's arrays have changed after the call.",

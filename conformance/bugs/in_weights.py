@@ -9,7 +9,6 @@ import numpy as np
 
 from conformance.bugs.entry import enter
 from conformance.bugs.hookable import HookableLSTM
-from lstm_ref import reorder_gates
 from lstm_ref.params import GATES
 
 
@@ -18,13 +17,19 @@ def _per_gate(array: Any, change: Any) -> Any:
     return np.concatenate([change(block) for block in np.split(array, 4, axis=-1)], axis=-1)
 
 
+def _reordered(array: Any, order: str, wanted: str) -> Any:
+    """Gate blocks in another order; of complex numbers as well, with which derivatives are taken."""
+    blocks = dict(zip(order, np.split(array, 4, axis=-1), strict=True))
+    return np.concatenate([blocks[gate] for gate in wanted], axis=-1)
+
+
 def _gate_order(order: str) -> None:
     class WrongOrder(HookableLSTM):
         def read(self, case: Any) -> Any:
-            return tuple(reorder_gates(array, order, GATES) for array in super().read(case))
+            return tuple(_reordered(array, order, GATES) for array in super().read(case))
 
         def write(self, dW: Any, dU: Any, db: Any) -> Any:
-            return tuple(reorder_gates(array, GATES, order) for array in (dW, dU, db))
+            return tuple(_reordered(array, GATES, order) for array in super().write(dW, dU, db))
 
     enter(
         "weights", f"gate-order-{order}", f"The gate blocks are read in the order {', '.join(order)} instead of i, f, c, o.",
@@ -51,7 +56,9 @@ class Interleaved(HookableLSTM):
         return tuple(a.reshape(*a.shape[:-1], -1, 4).swapaxes(-1, -2).reshape(a.shape) for a in super().read(case))
 
     def write(self, dW: Any, dU: Any, db: Any) -> Any:
-        return tuple(a.reshape(*a.shape[:-1], 4, -1).swapaxes(-1, -2).reshape(a.shape) for a in (dW, dU, db))
+        return tuple(
+            a.reshape(*a.shape[:-1], 4, -1).swapaxes(-1, -2).reshape(a.shape) for a in super().write(dW, dU, db)
+        )
 
 
 @enter(
@@ -67,6 +74,7 @@ class KernelReshaped(HookableLSTM):
         return np.ascontiguousarray(W.T).reshape(W.shape), U, b
 
     def write(self, dW: Any, dU: Any, db: Any) -> Any:
+        dW, dU, db = super().write(dW, dU, db)
         return dW.reshape(dW.shape[::-1]).T, dU, db
 
 
@@ -83,6 +91,7 @@ class RecurrentReshaped(HookableLSTM):
         return W, np.ascontiguousarray(U.T).reshape(U.shape), b
 
     def write(self, dW: Any, dU: Any, db: Any) -> Any:
+        dW, dU, db = super().write(dW, dU, db)
         return dW, dU.reshape(dU.shape[::-1]).T, db
 
 
@@ -99,6 +108,7 @@ class RecurrentTransposed(HookableLSTM):
         return W, _per_gate(U, np.transpose), b
 
     def write(self, dW: Any, dU: Any, db: Any) -> Any:
+        dW, dU, db = super().write(dW, dU, db)
         return dW, _per_gate(dU, np.transpose), db
 
 
@@ -116,6 +126,7 @@ class ConcatOrderSwapped(HookableLSTM):
         return joined[: len(W)], joined[len(W) :], b
 
     def write(self, dW: Any, dU: Any, db: Any) -> Any:
+        dW, dU, db = super().write(dW, dU, db)
         joined = np.concatenate([dW, dU])
         return joined[len(dU) :], joined[: len(dU)], db
 

@@ -1,0 +1,88 @@
+"""Several bugs in one LSTM: what a candidate would give if it had them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from conformance.bugs.catalogue import bugs
+from conformance.bugs.hookable import HookableLSTM
+from conformance.case import Case, Result
+
+NESTING = ("states", "weights", "cell", "backward")
+"""Outermost first: a layout is undone after the gradients were made wrong."""
+STEP = 1e-30
+"""The imaginary step that derivatives are taken with; as nothing is subtracted, it may be this small."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """An LSTM with certain bugs.
+
+    Attributes
+    ----------
+    bugs : tuple of str
+        Slugs; none is a correct LSTM.
+    differentiated : bool
+        Whether its gradients are the true ones of its own forward pass, however wrong that is. If not, they are
+        what the correct backward formulas make of the wrong forward pass, and of the bugs in them.
+    """
+
+    bugs: tuple[str, ...] = ()
+    differentiated: bool = False
+
+    def fresh(self) -> Callable[[Case], Result]:
+        """An instance, which may keep something between its calls."""
+        lstm = kind(self.bugs)()
+        return (lambda case: derivative(lstm, case)) if self.differentiated else lstm
+
+    def forward(self) -> Callable[[Case], Result]:
+        """An instance that computes output, h and c alone."""
+        lstm = kind(self.bugs)()
+        return lambda case: lstm.run(case)[3]
+
+    def also(self, *slugs: str) -> Hypothesis:
+        """The same with further bugs."""
+        return Hypothesis((*self.bugs, *slugs), self.differentiated)
+
+
+@cache
+def kind(slugs: tuple[str, ...]) -> type[HookableLSTM]:
+    """One LSTM with all these bugs."""
+    entries = sorted((bugs()[slug] for slug in slugs), key=lambda bug: NESTING.index(bug.group))
+    return type("Several", tuple(bug.make for bug in entries) or (HookableLSTM,), {})
+
+
+def derivative(lstm: HookableLSTM, case: Case) -> Result:
+    """The forward pass of an LSTM and its true gradients, by complex steps: one forward pass for each number."""
+    p = case.params
+    arrays = {"d_x": case.x, "d_h0": case.h0, "d_c0": case.c0}
+    arrays |= {"d_kernel": p.kernel, "d_recurrent_kernel": p.recurrent_kernel}
+    if p.bias is not None:
+        arrays["d_bias"] = p.bias
+    numbers = {name: array.astype(np.complex128) for name, array in arrays.items()}
+
+    def run() -> dict[str, Any]:
+        params = SimpleNamespace(
+            kernel=numbers["d_kernel"], recurrent_kernel=numbers["d_recurrent_kernel"], bias=numbers.get("d_bias"),
+            dtype=np.dtype(np.complex128), hidden_size=p.hidden_size,
+        )  # fmt: skip
+        inputs = {"x": numbers["d_x"], "h0": numbers["d_h0"], "c0": numbers["d_c0"]}
+        return lstm.run(SimpleNamespace(params=params, dtype=np.dtype(np.complex128), **inputs))[3]  # type: ignore[arg-type]
+
+    result = {name: array.real.astype(case.dtype) for name, array in run().items()}
+    for name, array in arrays.items():
+        slope = np.empty(array.shape)
+        for index in np.ndindex(array.shape):
+            numbers[name][index] += STEP * 1j
+            out = run()
+            numbers[name][index] -= STEP * 1j
+            loss = (case.d_output * out["output"]).sum() + (case.d_h * out["h"]).sum() + (case.d_c * out["c"]).sum()
+            slope[index] = loss.imag / STEP
+        result[name] = slope.astype(case.dtype)
+    return result
