@@ -98,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
         "--matrix", action="store_true", help="run each as a candidate: is it caught, by what, by how much"
     )
     bugs.add_argument("--json", type=Path, metavar="F", help="with --matrix: write bug x check as JSON")
+    bugs.add_argument(
+        "--diagnose",
+        type=int,
+        metavar="N",
+        help="diagnose each, and N random pairs, and list what is confused with what",
+    )
     bugs.set_defaults(run="catalogue:show")
 
     bench = command("bench", "time lstm_ref beside PyTorch and Keras, interleaved in one process")

@@ -11,12 +11,14 @@ import numpy as np
 
 from conformance import search
 from conformance.bugs.catalogue import bugs
-from conformance.bugs.hypothesis import Hypothesis
+from conformance.bugs.hypothesis import FORMULAS, GRADIENTS_ARE, TRUE, Hypothesis
 from conformance.case import FORWARD, Case
 from conformance.checks.behaviour import CHECKS
 from conformance.checks.call import Caller
-from conformance.diagnosis import Diagnosis, Finding
+from conformance.diagnosis import Diagnosis, Finding, Statement
 from conformance.evidence import DERIVED, Observation, fits, narrow, observe
+from conformance.locate import locate
+from conformance.locate.cases import in_cases
 from conformance.probes import without_layout
 from conformance.runner import SECONDS, CheckResult, Report, behave, behaviour_cases
 
@@ -52,7 +54,7 @@ def diagnose(
     """
     if report.conforms():
         return Diagnosis()
-    return Diagnosis(tuple(_Examination(Caller(function, seconds), report, tuple(dtypes)).findings()))
+    return _Examination(Caller(function, seconds), report, tuple(dtypes)).diagnosis()
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class _Examination:
     @cached_property
     def stateful(self) -> bool:
         """Whether the candidate keeps something between its calls."""
-        return any(r.quantity == "repeatable" for r in self.failures)
+        return any(r.quantity == "repeatable" and "is kept" in r.message for r in self.failures)
 
     @cached_property
     def main(self) -> list[Observation]:
@@ -132,15 +134,29 @@ class _Examination:
 
     # What explains it.
 
-    def findings(self) -> list[Finding]:
-        """What is found, best first."""
+    def diagnosis(self) -> Diagnosis:
+        """What explains the failures, and what probing establishes where nothing explains all of them."""
         if not self.main or not self.failures:
-            return []
+            return Diagnosis(statements=tuple(in_cases(self.report)))
+        best = self.best()
+        certain = len(best) == 1 and not best[0].odd
+        findings = tuple(self.finding(one, certain) for one in best)
+        if best and len(best[0].checks) == best[0].of:
+            return Diagnosis(findings)
+        if self.stateful:
+            kept = "It keeps something between calls, so no call says anything by itself: mend that, then check again."
+            return Diagnosis(findings, (*in_cases(self.report), Statement(False, kept)))
+        known = best[0].hypothesis if best else Hypothesis()
+        main = self.main[0]
+        return Diagnosis(findings, locate(self.call, self.report, main.case.dtype.name, known, main.narrow))
+
+    def best(self) -> list[Explanation]:
+        """The best explanations: several if nothing tells them apart."""
         explained = [self.refined(self.explain(hypothesis)) for hypothesis in self.matching()]
         best = min((one.rank for one in explained), default=None)
-        explained.sort(key=lambda one: one.hypothesis.differentiated)
+        explained.sort(key=lambda one: one.hypothesis.gradients != FORMULAS)
         equal = {frozenset(one.bugs): one for one in explained if one.rank == best and one.bugs and one.checks}
-        return [self.finding(one, len(equal) == 1 and not one.odd) for one in equal.values()]
+        return list(equal.values())
 
     def matching(self) -> list[Hypothesis]:
         """The hypotheses that give what the candidate gave in the main cases; failing that, their forward passes."""
@@ -160,7 +176,7 @@ class _Examination:
         skipped: set[str] = set()
         odd: list[Observation] = []
         for id, o in self.observations.items():
-            affordable = o.weight <= DERIVED or not hypothesis.differentiated
+            affordable = o.weight <= DERIVED or hypothesis.gradients != TRUE
             with np.errstate(all="ignore"):
                 result = (lstm if affordable else forward)(o.case)
             if o.case.dtype.name not in self.dtypes:
@@ -233,11 +249,16 @@ class _Examination:
     def finding(self, one: Explanation, certain: bool) -> Finding:
         """A finding in words."""
         entries = [bugs()[slug] for slug in one.bugs]
-        repair = " ".join(entry.repair for entry in entries)
-        if one.hypothesis.differentiated:
-            repair += " The gradients are the true ones of the forward pass as it is: change them with it."
-        title = " ".join(entry.title for entry in entries)
+        repair = _numbered([entry.repair for entry in entries])
+        if one.hypothesis.gradients != FORMULAS:
+            repair += f" The gradients are {GRADIENTS_ARE[one.hypothesis.gradients]}: they change with it."
+        title = _numbered([entry.title for entry in entries])
         return Finding(one.bugs, certain, title, len(one.checks), one.of, repair)
+
+
+def _numbered(sentences: Sequence[str]) -> str:
+    """One sentence as it is, several with numbers."""
+    return sentences[0] if len(sentences) == 1 else " ".join(f"({n}) {text}" for n, text in enumerate(sentences, 1))
 
 
 def _poverty(o: Observation) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from itertools import combinations, product
 import numpy as np
 
 from conformance.bugs.catalogue import bugs
-from conformance.bugs.hypothesis import Hypothesis
+from conformance.bugs.hypothesis import AS_READ, TRUE, Hypothesis
 from conformance.case import FORWARD, GRADIENTS
 from conformance.evidence import DERIVED, Observation, fits
 from lstm_ref.params import GATES
@@ -66,9 +66,14 @@ def backward(given: Hypothesis, main: Sequence[Observation]) -> list[Hypothesis]
     quantities = [name for name in GRADIENTS if name in main[0].given]
     if not quantities or fits(given, main, quantities):
         return [given]
-    true = Hypothesis(given.bugs, differentiated=True)
-    if given.bugs and all(o.weight <= DERIVED for o in main) and fits(true, main, quantities):
-        return [true]
+    if any(bugs()[slug].group == "weights" for slug in given.bugs):
+        as_read = Hypothesis(given.bugs, AS_READ)
+        if fits(as_read, main, quantities):
+            return [as_read]
+    if given.bugs and all(o.weight <= DERIVED for o in main):
+        true = Hypothesis(given.bugs, TRUE)
+        if fits(true, main, quantities):
+            return [true]
     singles = [given.also(slug) for slug in of_group("backward")]
     if found := [one for one in singles if fits(one, main, quantities)]:
         return found

@@ -16,6 +16,12 @@ from conformance.case import Case, Result
 
 NESTING = ("states", "weights", "cell", "backward")
 """Outermost first: a layout is undone after the gradients were made wrong."""
+FORMULAS, TRUE, AS_READ = "formulas", "true", "as read"
+GRADIENTS_ARE = {
+    FORMULAS: "what the backward formulas make of the forward pass as it is, in the layout that the weights came in",
+    TRUE: "the true ones of the forward pass as it is, however wrong that is",
+    AS_READ: "what the backward formulas make of it, in the layout that the weights were wrongly read in",
+}
 STEP = 1e-30
 """The imaginary step that derivatives are taken with; as nothing is subtracted, it may be this small."""
 
@@ -28,18 +34,17 @@ class Hypothesis:
     ----------
     bugs : tuple of str
         Slugs; none is a correct LSTM.
-    differentiated : bool
-        Whether its gradients are the true ones of its own forward pass, however wrong that is. If not, they are
-        what the correct backward formulas make of the wrong forward pass, and of the bugs in them.
+    gradients : str
+        One of `GRADIENTS_ARE`.
     """
 
     bugs: tuple[str, ...] = ()
-    differentiated: bool = False
+    gradients: str = FORMULAS
 
     def fresh(self) -> Callable[[Case], Result]:
         """An instance, which may keep something between its calls."""
-        lstm = kind(self.bugs)()
-        return (lambda case: derivative(lstm, case)) if self.differentiated else lstm
+        lstm = kind(self.bugs, self.gradients)()
+        return (lambda case: derivative(lstm, case)) if self.gradients == TRUE else lstm
 
     def forward(self) -> Callable[[Case], Result]:
         """An instance that computes output, h and c alone."""
@@ -48,14 +53,18 @@ class Hypothesis:
 
     def also(self, *slugs: str) -> Hypothesis:
         """The same with further bugs."""
-        return Hypothesis((*self.bugs, *slugs), self.differentiated)
+        return Hypothesis((*self.bugs, *slugs), self.gradients)
 
 
 @cache
-def kind(slugs: tuple[str, ...]) -> type[HookableLSTM]:
+def kind(slugs: tuple[str, ...], gradients: str = FORMULAS) -> type[HookableLSTM]:
     """One LSTM with all these bugs."""
     entries = sorted((bugs()[slug] for slug in slugs), key=lambda bug: NESTING.index(bug.group))
-    return type("Several", tuple(bug.make for bug in entries) or (HookableLSTM,), {})
+    several = type("Several", tuple(bug.make for bug in entries) or (HookableLSTM,), {})
+    if gradients == AS_READ:
+        unread = kind(tuple(bug.slug for bug in entries if bug.group != "weights"))
+        several = type("AsRead", (several,), {"write": unread.write})
+    return several
 
 
 def derivative(lstm: HookableLSTM, case: Case) -> Result:

@@ -17,6 +17,8 @@ def show(options: argparse.Namespace) -> int:
         raise UnknownBugError("--json goes with --matrix.")
     if options.matrix:
         return _matrix(options.json)
+    if options.diagnose is not None:
+        return _confusion(options.diagnose)
     if options.slug is None:
         for bug in bugs().values():
             print(f"{bug.group:<10}{bug.slug:<36}{bug.title}")
@@ -30,6 +32,25 @@ def show(options: argparse.Namespace) -> int:
     bug = bugs()[options.slug]
     print(f"{bug.slug} ({bug.group})\n\n{bug.title}\n\nShows:   {bug.shows}\nRepair:  {bug.repair}")
     return CONFORMS
+
+
+def _confusion(pairs: int) -> int:
+    from conformance.confusion import confusion
+
+    with Bar("diagnosing") as bar:
+        alone, together = confusion(pairs, bar.update)
+    for guess in [*alone, *together]:
+        if not guess.first or len(guess.findings) > 1:
+            print(f"{'' if guess.named else 'MISSED: '}{guess}")
+    print(f"\n{len(alone)} diagnoses of one bug: {sum(g.first for g in alone)} name it first")
+    if together:
+        print(f"{len(together)} diagnoses of two bugs: {sum(g.named for g in together)} name both")
+    false = sum(guess.falsely_certain for guess in [*alone, *together])
+    print(
+        f"{false} claim something else as certain; the slowest took {max(g.seconds for g in [*alone, *together]):.1f} s"
+    )
+    enough = sum(g.first for g in alone) >= 0.98 * len(alone) and sum(g.named for g in together) >= 0.9 * len(together)
+    return CONFORMS if enough and not false else DOES_NOT
 
 
 def _matrix(path: Path | None) -> int:

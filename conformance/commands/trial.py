@@ -24,7 +24,7 @@ def check(options: argparse.Namespace) -> int:
             require_writable(path)
     function = find(options.candidate)
     report = run(function, options.candidate, options.against, options.profile, options.seconds)
-    diagnosis = Diagnosis() if report.conforms() else diagnose(function, report)
+    diagnosis = Diagnosis() if report.conforms() else diagnose(function, report, seconds=options.seconds)
     changes = None if options.baseline is None else json_report.compare_with(report, options.baseline)
     if options.json is not None:
         json_report.write(report, options.json, diagnosis)

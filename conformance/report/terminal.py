@@ -1,4 +1,4 @@
-"""The report for people: verdict first, then quantities as a table, then the smallest failure and how to repeat it."""
+"""The report for people: verdict, quantities as a table, diagnosis, the smallest failure and how to repeat it."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def show(
     if report.unknown:
         console.print(f"Its results have unknown keys: {escape(', '.join(report.unknown[:MOST]))}", highlight=False)
     console.print(_table(report))
+    _diagnosis(diagnosis, console)
     _failures(report, spec, console)
     if changes is not None:
         _changes(changes, console)
@@ -73,6 +74,27 @@ def _table(report: Report) -> Table:
         style = "red" if cells[1] or cells[3] else ""
         table.add_row(name, *(str(n) if n else "" for n in cells), worst, style=style)
     return table
+
+
+def _diagnosis(diagnosis: Diagnosis, console: Console) -> None:
+    if len(diagnosis.findings) > 1:
+        console.print("\nDiagnosis: one of these; what the candidate gives does not tell them apart.")
+    for finding in diagnosis.findings:
+        explains = f"{finding.explains:,} of {finding.of:,} failing checks"
+        if finding.explains == finding.of:
+            explains = f"all {finding.of:,} failing checks" if finding.of > 1 else "the failing check"
+        verb, together = ("explains", "") if len(finding.bugs) == 1 else ("explain", "together ")
+        alone = "Diagnosis: " if len(diagnosis.findings) == 1 else ""
+        bugs = f"[bold]{'[/] and [bold]'.join(finding.bugs)}[/]"
+        console.print(f"\n{alone}{bugs} {together}{verb} {explains}.", highlight=False, soft_wrap=True)
+        console.print(f"  It does:  {escape(finding.title)}", highlight=False, soft_wrap=True)
+        console.print(f"  Repair:   {escape(finding.repair)}", highlight=False, soft_wrap=True)
+    if diagnosis.statements:
+        known = "The rest is" if diagnosis.findings else "Diagnosis: none of the catalogued bugs. It is"
+        console.print(f"\n{known} narrowed down by probing:", highlight=False)
+    for statement in diagnosis.statements:
+        word = "[green]right[/]" if statement.right else "[red]wrong[/]"
+        console.print(f"  {word}  {escape(statement.text)}", highlight=False, soft_wrap=True)
 
 
 def _failures(report: Report, spec: str, console: Console) -> None:

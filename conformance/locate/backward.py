@@ -1,0 +1,205 @@
+"""The gradients, part by part: one step, several, one cotangent at a time, one sample."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from conformance.case import FORWARD, GRADIENTS, Case
+from conformance.diagnosis import Statement
+from conformance.draw import Draw
+from conformance.locate.forward import NOISE
+from conformance.locate.prober import Prober, listed
+from conformance.probes import drawn, forget_shut, samples, with_weights, zeroed
+from lstm_ref.params import GATES, FloatArray
+
+STEP = 1e-6
+"""The step of central differences in float64, whose error is then about 1e-9."""
+CLOSE = 1e-5
+COTANGENTS = ("d_output", "d_h", "d_c")
+INPUTS = {"d_x": "x", "d_h0": "h0", "d_c0": "c0"}
+WEIGHTS = {"d_kernel": "kernel", "d_recurrent_kernel": "recurrent_kernel", "d_bias": "bias"}
+
+
+def gradients(prober: Prober, forward_right: bool) -> list[Statement]:
+    """What is right and what is wrong in the gradients."""
+    long = drawn(prober.dtype, 3, 4, without=prober.without)
+    wrong = prober.wrong(long, GRADIENTS)
+    if wrong is None:
+        return [Statement(False, "It gives no gradient for random inputs of B=3, T=4, D=3, H=4.")]
+    if not forward_right:
+        return _own(prober)
+    if not wrong:
+        given = [name for name in GRADIENTS if name in prober.ask(long).given]
+        return [Statement(True, f"Right for random inputs of B=3, T=4, D=3, H=4: {listed(given)}.")]
+    found = [_places(prober, long, wrong)]
+    right = [name for name in GRADIENTS if name in prober.ask(long).given and name not in wrong]
+    if right:
+        found.append(Statement(True, f"Right: {listed(right)}."))
+    found += _one_cotangent(prober, long)
+    one = drawn(prober.dtype, 1, 1, without=prober.without)
+    wrong_in_one = prober.wrong(one, GRADIENTS)
+    if wrong_in_one == []:
+        found.append(Statement(True, "For one sample and one step all gradients are right."))
+        return found + _sums(prober, long)
+    found.append(_places(prober, one, wrong_in_one or []))
+    return found + _products(prober, one)
+
+
+def _places(prober: Prober, case: Case, wrong: list[str]) -> Statement:
+    """Which gradients are wrong, and where in them."""
+    texts = []
+    for name in wrong:
+        errors = prober.apart(case, name)
+        if errors is None:
+            continue
+        if name in WEIGHTS:
+            blocks = np.split(errors, 4, axis=-1)
+            bad = [gate for gate, block in zip(GATES, blocks, strict=True) if block.max() > NOISE]
+            texts.append(name + (f" in the block{'s' * (len(bad) > 1)} {listed(bad)}" if 0 < len(bad) < 4 else ""))
+        elif name == "d_x" and case.sizes[1] > 1:
+            steps = [t for t in range(case.sizes[1]) if errors[:, t].max() > NOISE]
+            every = len(steps) in (0, case.sizes[1])
+            texts.append(
+                name
+                + ("" if every else f" at step{'s' * (len(steps) > 1)} {listed(steps)} of 0 to {case.sizes[1] - 1}")
+            )
+        else:
+            texts.append(name)
+    B, T, _, _ = case.sizes
+    return Statement(False, f"With B={B}, T={T} and everything random, wrong: {'; '.join(texts)}.")
+
+
+def _one_cotangent(prober: Prober, case: Case) -> list[Statement]:
+    usable = [name for name in COTANGENTS if name not in prober.without]
+    alone = {name: prober.right(zeroed(case, *(o for o in COTANGENTS if o != name)), GRADIENTS) for name in usable}
+    right, wrong = [n for n in usable if alone[n]], [n for n in usable if not alone[n]]
+    found = []
+    if right:
+        found.append(
+            Statement(
+                True, f"All gradients are right when of the cotangents only {' or only '.join(right)} is not zero."
+            )
+        )
+    if wrong and right:
+        found.append(Statement(False, f"They are wrong when only {' or only '.join(wrong)} is not zero."))
+    return found
+
+
+def _sums(prober: Prober, long: Case) -> list[Statement]:
+    """Over samples, over steps, and what is carried back."""
+    found = []
+    wrong = prober.wrong(drawn(prober.dtype, 3, 1, without=prober.without), GRADIENTS)
+    several = "For several samples and one step"
+    if wrong:
+        found.append(Statement(False, f"{several} {listed(wrong)} {_is(wrong)} wrong: the sum over the batch is."))
+    else:
+        found.append(Statement(True, f"{several} all gradients are right, and so is the sum over the batch."))
+    two = drawn(prober.dtype, 1, 2, without=prober.without)
+    wrong = prober.wrong(two, GRADIENTS)
+    if not wrong:
+        if not prober.right(samples(long, 0, 1), GRADIENTS):
+            found.append(Statement(True, "For one sample and two steps they are right; for four steps they are not."))
+        return found
+    found.append(_places(prober, two, wrong))
+    probes = {"only c is carried (the recurrent kernel is zero)": zeroed(two, "recurrent_kernel")}
+    if two.params.bias is not None:
+        probes["only h is carried (the forget gate is shut)"] = forget_shut(two)
+    for text, probe in probes.items():
+        right = prober.right(probe, GRADIENTS)
+        found.append(Statement(right, f"Two steps' gradients are {'right' if right else 'wrong'} when {text}."))
+    return found
+
+
+def _products(prober: Prober, case: Case) -> list[Statement]:
+    """Of one sample and one step: whether the other gradients follow from the logits' own, which is d_bias."""
+    given = prober.ask(case).given
+    if "d_bias" not in given:
+        return []
+    dz = given["d_bias"][None].astype(np.float64)
+    p = case.params
+    products: dict[str, FloatArray] = {
+        "d_kernel": case.x[:, 0].T @ dz,
+        "d_recurrent_kernel": case.h0.T @ dz,
+        "d_x": (dz @ p.kernel.T)[:, None],
+        "d_h0": dz @ p.recurrent_kernel.T,
+    }
+    told = {name: _close(given[name], product) for name, product in products.items() if name in given}
+    follow, apart = [n for n in told if told[n]], [n for n in told if not told[n]]
+    found = []
+    single = "For one sample and one step"
+    if follow:
+        verb = "follows" if len(follow) == 1 else "follow"
+        found.append(
+            Statement(True, f"{single}, {listed(follow)} {verb} from d_bias, which is the logits' gradient there.")
+        )
+    if apart:
+        verb = "does" if len(apart) == 1 else "do"
+        found.append(
+            Statement(False, f"{single}, {listed(apart)} {verb} not follow from d_bias, the logits' gradient there.")
+        )
+    return found
+
+
+def _close(actual: FloatArray, expected: FloatArray) -> bool:
+    bound = 1e3 * float(np.finfo(actual.dtype).eps) * float(np.abs(expected).max(initial=1e-300))
+    return bool((np.abs(actual - expected) <= bound).all())
+
+
+def _own(prober: Prober) -> list[Statement]:
+    """Whether the gradients are the derivatives of the candidate's own forward pass, by central differences."""
+    case = drawn("float64", 2, 3, without=prober.without)
+    given = prober.ask(case).given
+    if not set(FORWARD) <= set(given):
+        return []
+    told: dict[str, bool] = {}
+    for name, input in {**INPUTS, **WEIGHTS}.items():
+        if name not in given or input in prober.without:
+            continue
+        slope = _slope(prober, case, name, input)
+        if slope is not None:
+            expected, size = slope
+            actual = float((given[name] * _direction(given[name].shape)).sum())
+            told[name] = abs(actual - expected) <= CLOSE * max(size, 1.0)
+    right, wrong = [n for n in told if told[n]], [n for n in told if not told[n]]
+    found = []
+    if right:
+        found.append(
+            Statement(True, f"{_first(listed(right))} {_is(right)} the derivative of its own forward pass, as it is.")
+        )
+    if wrong:
+        found.append(
+            Statement(False, f"{_first(listed(wrong))} {_is(wrong)} not the derivative of its own forward pass.")
+        )
+    return found
+
+
+def _slope(prober: Prober, case: Case, name: str, input: str) -> tuple[float, float] | None:
+    losses = []
+    for sign in (1.0, -1.0):
+        if name in INPUTS:
+            array = getattr(case, input)
+            moved = replace(case, **{input: array + sign * STEP * _direction(array.shape)})
+        else:
+            array = getattr(case.params, input)
+            moved = with_weights(case, **{input: array + sign * STEP * _direction(array.shape)})
+        given = prober.ask(moved).given
+        if not set(FORWARD) <= set(given):
+            return None
+        terms = [(case.d_output, "output"), (case.d_h, "h"), (case.d_c, "c")]
+        losses.append(sum(float((cotangent * given[quantity]).sum()) for cotangent, quantity in terms))
+    slope = (losses[0] - losses[1]) / (2 * STEP)
+    return slope, abs(slope)
+
+
+def _direction(shape: tuple[int, ...]) -> FloatArray:
+    return Draw(f"direction-{shape}").uniform(1.0, *shape)
+
+
+def _first(text: str) -> str:
+    return f"Its {text}"
+
+
+def _is(what: list[str]) -> str:
+    return "is" if len(what) == 1 else "are"

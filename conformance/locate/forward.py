@@ -1,0 +1,159 @@
+"""The forward pass, part by part: first one step, then two, each with parts hidden."""
+
+from __future__ import annotations
+
+from conformance.case import FORWARD, Case
+from conformance.diagnosis import Statement
+from conformance.locate.prober import Prober, listed
+from conformance.probes import drawn, forget_shut, one_block, same_blocks, samples, symmetric, without_layout, zeroed
+from lstm_ref.params import GATES
+
+NOISE = 1e-6
+"""Above, an error is no rounding: where something is wrong is told by it."""
+
+
+def forward_pass(prober: Prober) -> list[Statement]:
+    """What is right and what is wrong in output, h and c."""
+    long = drawn(prober.dtype, 3, 6, without=prober.without)
+    B, T, D, H = long.sizes
+    sizes = f"B={B}, T={T}, D={D}, H={H}"
+    wrong = prober.wrong(long, FORWARD)
+    if wrong is None:
+        return [Statement(False, f"It gives neither output, h nor c for random inputs of {sizes}.")]
+    if not wrong:
+        given = [name for name in FORWARD if name in prober.ask(long).given]
+        return [Statement(True, f"Right for random inputs and states of {sizes}: {listed(given)}.")]
+    found = [*_steps(prober, long, wrong), *_rows(prober, long)]
+    one = drawn(prober.dtype, without=prober.without)
+    two = drawn(prober.dtype, T=2, without=prober.without)
+    if prober.right(one, FORWARD):
+        found.append(
+            Statement(
+                True, "A single step from a random state is right, so the equations of the cell and the layout are."
+            )
+        )
+        return found + (_carried(prober, two) if prober.wrong(two, FORWARD) else [])
+    return found + _one_step(prober, one)
+
+
+def _steps(prober: Prober, case: Case, wrong: list[str]) -> list[Statement]:
+    """The first wrong step, or which of the final states is wrong."""
+    errors = prober.apart(case, "output")
+    if errors is None:
+        return []
+    steps = [t for t in range(case.sizes[1]) if errors[:, t].max() > NOISE]
+    if steps:
+        return [
+            Statement(
+                False, f"Of {case.sizes[1]} steps, counted from 0, the first with a wrong output is step {steps[0]}."
+            )
+        ]
+    if "output" not in wrong:
+        return [
+            Statement(True, "The output is right at every step."),
+            Statement(False, f"The final {listed(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong, though the outputs are right."),
+        ]  # fmt: skip
+    return []
+
+
+def _rows(prober: Prober, case: Case) -> list[Statement]:
+    """Whether some samples are right and others are not."""
+    found = []
+    for name in FORWARD:
+        errors = prober.apart(case, name)
+        if errors is None:
+            continue
+        wrong = [b for b in range(len(errors)) if errors[b].max() > NOISE]
+        if wrong and len(wrong) < len(errors):
+            right = [b for b in range(len(errors)) if b not in wrong]
+            good, bad = f"{listed(right)} {_is(right)} right", f"{listed(wrong)} {_is(wrong)} wrong"
+            found.append(Statement(False, f"Of {len(errors)} samples, {good} in {name} and {bad}."))
+            break
+    if found and prober.right(samples(case, 0, 1), FORWARD):
+        found.append(Statement(True, "With one sample it is right."))
+    return found
+
+
+def _is(what: list[int]) -> str:
+    return "is" if len(what) == 1 else "are"
+
+
+def _one_step(prober: Prober, case: Case) -> list[Statement]:
+    """What hides the error of a single step, and what does not."""
+    wrong = prober.wrong(case, FORWARD) or []
+    found = [Statement(False, f"A single step from a random state gives a wrong {listed(wrong)}.")]
+    if "c" in prober.ask(case).given and "c" not in wrong:
+        between = "the error is between the new c and h: in the output gate or in h = o * tanh(c)"
+        found.append(Statement(True, f"In a single step c is right; {between}."))
+    hiding = {
+        "x is zero": zeroed(case, "x"),
+        "the initial h is zero": zeroed(case, "h0"),
+        "the initial c is zero": zeroed(case, "c0"),
+        "the bias is zero": zeroed(case, "bias"),
+        "the initial state is zero": zeroed(case, "h0", "c0"),
+        "x and the initial h are zero": zeroed(case, "x", "h0"),
+        "x and the initial state are zero": zeroed(case, "x", "h0", "c0"),
+        "the initial h and the bias are zero": zeroed(case, "h0", "bias"),
+        "the initial state and the bias are zero": zeroed(case, "h0", "c0", "bias"),
+        "x and the bias are zero": zeroed(case, "x", "bias"),
+        "x, the initial h and the bias are zero": zeroed(case, "x", "h0", "bias"),
+        "the recurrent kernel's blocks are symmetric": symmetric(case),
+        "there is one sample": samples(case, 0, 1),
+        "every gate has the same weights": same_blocks(case),
+        "there are one unit and one feature, and all weights are equal": without_layout(prober.dtype, prober.without),
+    }
+    if prober.without & {"h0", "c0"}:  # these are zero anyway
+        hiding = {text: probe for text, probe in hiding.items() if "initial" not in text}
+    cured = [text for text, probe in hiding.items() if prober.right(probe, FORWARD)]
+    smallest = [text for text in cured if not any(_parts(other) < _parts(text) for other in cured)]
+    found += [Statement(True, f"A single step is right when {text}.") for text in smallest]
+    same = prober.right(same_blocks(case), FORWARD)
+    if not same:
+        found.append(
+            Statement(
+                False, "It is wrong even when every gate has the same weights, so not only for the order of the gates."
+            )
+        )
+    else:
+        alone = {gate: prober.right(one_block(case, gate), FORWARD) for gate in GATES}
+        right, bad = [g for g in GATES if alone[g]], [g for g in GATES if not alone[g]]
+        if bad:
+            rest = f"; it stays right with weights of its own for {listed(right)}" if right else ""
+            found.append(
+                Statement(
+                    False, f"It becomes wrong when, of i, f, c and o, one has weights of its own: {listed(bad)}{rest}."
+                )
+            )
+    if not cured:
+        found.append(
+            Statement(False, "It stays wrong when x, the state and the bias are zero, in every combination tried.")
+        )
+    return found
+
+
+def _parts(text: str) -> frozenset[str]:
+    """What is zero, of a text that says so; the text itself for others."""
+    if "zero" not in text:
+        return frozenset([text])
+    words = text.replace(",", " ").split()
+    parts = [name for name in ("x", "bias", "h", "c", "state") if name in words]
+    return frozenset(parts if "state" not in parts else {*parts, "h", "c"} - {"state"})
+
+
+def _carried(prober: Prober, case: Case) -> list[Statement]:
+    """What of two steps is wrong, when one is right."""
+    found = [
+        Statement(
+            False, "Two steps are wrong, so what the first hands to the second is, or which input the second takes."
+        )
+    ]
+    probes = {
+        "only c is carried from step to step (the recurrent kernel is zero)": zeroed(case, "recurrent_kernel"),
+        "x is zero": zeroed(case, "x"),
+    }
+    if case.params.bias is not None:
+        probes["only h is carried from step to step (the forget gate is shut)"] = forget_shut(case)
+    for text, probe in probes.items():
+        right = prober.right(probe, FORWARD)
+        found.append(Statement(right, f"Two steps are {'right' if right else 'wrong'} when {text}."))
+    return found
