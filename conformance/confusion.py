@@ -29,7 +29,7 @@ class Guess:
     findings : tuple of Finding
         What was said.
     seconds : float
-        How long it took.
+        How long it took: the processor's, whatever else the machine was doing.
     """
 
     bugs: tuple[str, ...]
@@ -65,9 +65,9 @@ def guess(slugs: tuple[str, ...]) -> list[Guess]:
     report = run(lstm, "unknown", profile="training")
     guesses = []
     for dtypes in [(dtype,) for dtype in DTYPES] if len(slugs) == 1 else [DTYPES]:
-        start = time.perf_counter()
+        start = time.process_time()
         findings = diagnose(lstm, report, dtypes).findings
-        guesses.append(Guess(slugs, dtypes, findings, time.perf_counter() - start))
+        guesses.append(Guess(slugs, dtypes, findings, time.process_time() - start))
     return guesses
 
 

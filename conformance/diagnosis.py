@@ -47,6 +47,16 @@ class Statement:
     text: str
 
 
+def is_right(text: str) -> Statement:
+    """A statement that something is right."""
+    return Statement(True, text)
+
+
+def is_wrong(text: str) -> Statement:
+    """A statement that something is wrong."""
+    return Statement(False, text)
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """What is known of a candidate that does not conform.

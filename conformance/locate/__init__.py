@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from conformance.bugs.hypothesis import Hypothesis
+from conformance.case import FORWARD, GRADIENTS, QUANTITIES
 from conformance.checks.call import Caller
 from conformance.diagnosis import Statement
 from conformance.locate.backward import gradients
@@ -32,8 +35,11 @@ def locate(call: Caller, report: Report, dtype: str, known: Hypothesis, narrow: 
     """
     found = in_cases(report)
     prober = Prober(call, known, dtype, report.without, narrow)
-    forward = forward_pass(prober)
-    found += forward
-    if report.profile == "training":
-        found += gradients(prober, all(statement.right for statement in forward))
+    failing = {name: [r for r in report.failures if r.quantity == name] for name in QUANTITIES}
+    forward = [r for name in FORWARD for r in failing[name]]
+    if any(forward):
+        smallest = min(forward, key=lambda r: np.prod(report.sizes[r.trial]))
+        found += forward_pass(prober, report.trials[smallest.trial].case)
+    if any(failing[name] for name in GRADIENTS):
+        found += gradients(prober, not forward or bool(known.bugs))
     return tuple(found)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from conformance.case import FORWARD, GRADIENTS, Case
-from conformance.diagnosis import Statement
+from conformance.diagnosis import Statement, is_right, is_wrong
 from conformance.draw import Draw
 from conformance.locate.forward import NOISE
 from conformance.locate.prober import Prober, listed
@@ -27,21 +27,21 @@ def gradients(prober: Prober, forward_right: bool) -> list[Statement]:
     long = drawn(prober.dtype, 3, 4, without=prober.without)
     wrong = prober.wrong(long, GRADIENTS)
     if wrong is None:
-        return [Statement(False, "It gives no gradient for random inputs of B=3, T=4, D=3, H=4.")]
+        return [is_wrong("It gives no gradient for random inputs of B=3, T=4, D=3, H=4.")]
     if not forward_right:
         return _own(prober)
     if not wrong:
         given = [name for name in GRADIENTS if name in prober.ask(long).given]
-        return [Statement(True, f"Right for random inputs of B=3, T=4, D=3, H=4: {listed(given)}.")]
+        return [is_right(f"Right for random inputs of B=3, T=4, D=3, H=4: {listed(given)}.")]
     found = [_places(prober, long, wrong)]
     right = [name for name in GRADIENTS if name in prober.ask(long).given and name not in wrong]
     if right:
-        found.append(Statement(True, f"Right: {listed(right)}."))
+        found.append(is_right(f"Right: {listed(right)}."))
     found += _one_cotangent(prober, long)
     one = drawn(prober.dtype, 1, 1, without=prober.without)
     wrong_in_one = prober.wrong(one, GRADIENTS)
     if wrong_in_one == []:
-        found.append(Statement(True, "For one sample and one step all gradients are right."))
+        found.append(is_right("For one sample and one step all gradients are right."))
         return found + _sums(prober, long)
     found.append(_places(prober, one, wrong_in_one or []))
     return found + _products(prober, one)
@@ -68,7 +68,7 @@ def _places(prober: Prober, case: Case, wrong: list[str]) -> Statement:
         else:
             texts.append(name)
     B, T, _, _ = case.sizes
-    return Statement(False, f"With B={B}, T={T} and everything random, wrong: {'; '.join(texts)}.")
+    return is_wrong(f"With B={B}, T={T} and everything random, wrong: {'; '.join(texts)}.")
 
 
 def _one_cotangent(prober: Prober, case: Case) -> list[Statement]:
@@ -78,12 +78,10 @@ def _one_cotangent(prober: Prober, case: Case) -> list[Statement]:
     found = []
     if right:
         found.append(
-            Statement(
-                True, f"All gradients are right when of the cotangents only {' or only '.join(right)} is not zero."
-            )
+            is_right(f"All gradients are right when of the cotangents only {' or only '.join(right)} is not zero.")
         )
     if wrong and right:
-        found.append(Statement(False, f"They are wrong when only {' or only '.join(wrong)} is not zero."))
+        found.append(is_wrong(f"They are wrong when only {' or only '.join(wrong)} is not zero."))
     return found
 
 
@@ -93,14 +91,14 @@ def _sums(prober: Prober, long: Case) -> list[Statement]:
     wrong = prober.wrong(drawn(prober.dtype, 3, 1, without=prober.without), GRADIENTS)
     several = "For several samples and one step"
     if wrong:
-        found.append(Statement(False, f"{several} {listed(wrong)} {_is(wrong)} wrong: the sum over the batch is."))
+        found.append(is_wrong(f"{several} {listed(wrong)} {_is(wrong)} wrong: the sum over the batch is."))
     else:
-        found.append(Statement(True, f"{several} all gradients are right, and so is the sum over the batch."))
+        found.append(is_right(f"{several} all gradients are right, and so is the sum over the batch."))
     two = drawn(prober.dtype, 1, 2, without=prober.without)
     wrong = prober.wrong(two, GRADIENTS)
     if not wrong:
         if not prober.right(samples(long, 0, 1), GRADIENTS):
-            found.append(Statement(True, "For one sample and two steps they are right; for four steps they are not."))
+            found.append(is_right("For one sample and two steps they are right; for four steps they are not."))
         return found
     found.append(_places(prober, two, wrong))
     probes = {"only c is carried (the recurrent kernel is zero)": zeroed(two, "recurrent_kernel")}
@@ -131,14 +129,10 @@ def _products(prober: Prober, case: Case) -> list[Statement]:
     single = "For one sample and one step"
     if follow:
         verb = "follows" if len(follow) == 1 else "follow"
-        found.append(
-            Statement(True, f"{single}, {listed(follow)} {verb} from d_bias, which is the logits' gradient there.")
-        )
+        found.append(is_right(f"{single}, {listed(follow)} {verb} from d_bias, which is the logits' gradient there."))
     if apart:
         verb = "does" if len(apart) == 1 else "do"
-        found.append(
-            Statement(False, f"{single}, {listed(apart)} {verb} not follow from d_bias, the logits' gradient there.")
-        )
+        found.append(is_wrong(f"{single}, {listed(apart)} {verb} not follow from d_bias, the logits' gradient there."))
     return found
 
 
@@ -164,14 +158,11 @@ def _own(prober: Prober) -> list[Statement]:
             told[name] = abs(actual - expected) <= CLOSE * max(size, 1.0)
     right, wrong = [n for n in told if told[n]], [n for n in told if not told[n]]
     found = []
+    own = "of its own forward pass as it is, by central differences for random inputs"
     if right:
-        found.append(
-            Statement(True, f"{_first(listed(right))} {_is(right)} the derivative of its own forward pass, as it is.")
-        )
+        found.append(is_right(f"{listed(right)} {_is(right)} the derivative {own}."))
     if wrong:
-        found.append(
-            Statement(False, f"{_first(listed(wrong))} {_is(wrong)} not the derivative of its own forward pass.")
-        )
+        found.append(is_wrong(f"{listed(wrong)} {_is(wrong)} not the derivative {own}."))
     return found
 
 
@@ -195,10 +186,6 @@ def _slope(prober: Prober, case: Case, name: str, input: str) -> tuple[float, fl
 
 def _direction(shape: tuple[int, ...]) -> FloatArray:
     return Draw(f"direction-{shape}").uniform(1.0, *shape)
-
-
-def _first(text: str) -> str:
-    return f"Its {text}"
 
 
 def _is(what: list[str]) -> str:

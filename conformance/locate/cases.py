@@ -7,7 +7,7 @@ from itertools import permutations
 
 from conformance.case import QUANTITIES
 from conformance.compare import compare_quantity
-from conformance.diagnosis import Statement
+from conformance.diagnosis import Statement, is_right, is_wrong
 from conformance.locate.prober import listed
 from conformance.runner import CheckResult, Report
 
@@ -23,18 +23,20 @@ def in_cases(report: Report) -> list[Statement]:
     wrong = {r.trial for r in by_value if r.status == "failed" and r.comparison and not r.comparison.reason}
     if wrong and len(wrong) < len(report.trials):
         found.append(
-            Statement(False, f"Numbers are wrong in {len(wrong)} of {len(report.trials)} cases{_which(report, wrong)}.")
+            is_wrong(f"Numbers are wrong in {len(wrong)} of {len(report.trials)} cases{_which(report, wrong)}.")
         )
     errors = [r.comparison.relative for r in by_value if r.status == "failed" and r.comparison]
     if wrong and max(errors) < 1e-3:
         found.append(
-            Statement(False, f"All errors are small, at most {max(errors):.1e} of the quantity's largest number: something "
-            "is approximated or rounded, and nothing is left out or exchanged.")
-        )  # fmt: skip
+            is_wrong(
+                f"All errors are small, at most {max(errors):.1e} of the quantity's largest number: something "
+                "is approximated or rounded, and nothing is left out or exchanged."
+            )
+        )
     quantities = {name: [r for r in by_value if r.quantity == name] for name in QUANTITIES}
     right = [name for name, results in quantities.items() if results and all(r.status == "passed" for r in results)]
     if right and wrong:
-        found.append(Statement(True, f"Right in every case: {listed(right)}."))
+        found.append(is_right(f"Right in every case: {listed(right)}."))
     return found
 
 
@@ -44,7 +46,7 @@ def _failed_calls(report: Report, results: list[CheckResult]) -> list[Statement]
         if r.status == "failed" and r.comparison is None:
             reasons.setdefault(r.message, set()).add(r.trial)
     return [
-        Statement(False, f"In {len(trials)} of {len(report.trials)} cases it {message}{_which(report, trials)}.")
+        is_wrong(f"In {len(trials)} of {len(report.trials)} cases it {message}{_which(report, trials)}.")
         for message, trials in reasons.items()
     ]
 
@@ -62,7 +64,7 @@ def _shapes(report: Report, results: list[CheckResult]) -> list[Statement]:
             if turned.shape == trial.case.shapes[r.quantity]:
                 right = compare_quantity(trial.case, r.quantity, turned, trial.expected()).passed
                 text = f"The axes of {r.quantity} are in another order; with transpose{axes} its numbers are "
-                found[r.quantity] = Statement(False, text + ("right." if right else "wrong as well."))
+                found[r.quantity] = is_wrong(text + ("right." if right else "wrong as well."))
     return list(found.values())
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conformance.case import FORWARD, Case
-from conformance.diagnosis import Statement
+from conformance.diagnosis import Statement, is_right, is_wrong
 from conformance.locate.prober import Prober, listed
 from conformance.probes import drawn, forget_shut, one_block, same_blocks, samples, symmetric, without_layout, zeroed
 from lstm_ref.params import GATES
@@ -12,48 +14,62 @@ NOISE = 1e-6
 """Above, an error is no rounding: where something is wrong is told by it."""
 
 
-def forward_pass(prober: Prober) -> list[Statement]:
-    """What is right and what is wrong in output, h and c."""
+def forward_pass(prober: Prober, failing: Case) -> list[Statement]:
+    """What is right and what is wrong in output, h and c.
+
+    Parameters
+    ----------
+    prober : Prober
+    failing : Case
+        The smallest case that fails, to look at if random inputs show nothing.
+    """
     long = drawn(prober.dtype, 3, 6, without=prober.without)
     B, T, D, H = long.sizes
     sizes = f"B={B}, T={T}, D={D}, H={H}"
     wrong = prober.wrong(long, FORWARD)
     if wrong is None:
-        return [Statement(False, f"It gives neither output, h nor c for random inputs of {sizes}.")]
+        return [is_wrong(f"It gives neither output, h nor c for random inputs of {sizes}.")]
     if not wrong:
         given = [name for name in FORWARD if name in prober.ask(long).given]
-        return [Statement(True, f"Right for random inputs and states of {sizes}: {listed(given)}.")]
-    found = [*_steps(prober, long, wrong), *_rows(prober, long)]
+        right = is_right(f"Right for random inputs and states of {sizes}, from -1 to 1: {listed(given)}.")
+        return [right, *_special(prober, failing)]
+    found = [*_steps(prober, long, wrong, "With random inputs and states"), *_rows(prober, long)]
     one = drawn(prober.dtype, without=prober.without)
     two = drawn(prober.dtype, T=2, without=prober.without)
     if prober.right(one, FORWARD):
         found.append(
-            Statement(
-                True, "A single step from a random state is right, so the equations of the cell and the layout are."
-            )
+            is_right("A single step from a random state is right, so the equations of the cell and the layout are.")
         )
         return found + (_carried(prober, two) if prober.wrong(two, FORWARD) else [])
     return found + _one_step(prober, one)
 
 
-def _steps(prober: Prober, case: Case, wrong: list[str]) -> list[Statement]:
+def _special(prober: Prober, case: Case) -> list[Statement]:
+    """What is wrong in a case that is wrong for its numbers."""
+    wrong = prober.wrong(case, FORWARD)
+    if not wrong:
+        return []
+    found = _steps(prober, case, wrong, f"In the case {case.id}")
+    eighth = replace(case, **{name: getattr(case, name) / 8 for name in ("x", "h0", "c0")})
+    if prober.right(eighth, FORWARD):
+        found.append(
+            is_right("The same case with an eighth of x, h0 and c0 is right: it goes wrong for large numbers.")
+        )
+    return found
+
+
+def _steps(prober: Prober, case: Case, wrong: list[str], where: str) -> list[Statement]:
     """The first wrong step, or which of the final states is wrong."""
     errors = prober.apart(case, "output")
     if errors is None:
         return []
     steps = [t for t in range(case.sizes[1]) if errors[:, t].max() > NOISE]
     if steps:
-        return [
-            Statement(
-                False, f"Of {case.sizes[1]} steps, counted from 0, the first with a wrong output is step {steps[0]}."
-            )
-        ]
-    if "output" not in wrong:
-        return [
-            Statement(True, "The output is right at every step."),
-            Statement(False, f"The final {listed(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong, though the outputs are right."),
-        ]  # fmt: skip
-    return []
+        return [is_wrong(f"{where}, the first wrong output is that of step {steps[0]} of 0 to {case.sizes[1] - 1}.")]
+    if "output" in wrong:
+        return []
+    verb = "is" if len(wrong) == 1 else "are"
+    return [is_wrong(f"{where}, the output is right at every step and the final {listed(wrong)} {verb} not.")]
 
 
 def _rows(prober: Prober, case: Case) -> list[Statement]:
@@ -67,10 +83,10 @@ def _rows(prober: Prober, case: Case) -> list[Statement]:
         if wrong and len(wrong) < len(errors):
             right = [b for b in range(len(errors)) if b not in wrong]
             good, bad = f"{listed(right)} {_is(right)} right", f"{listed(wrong)} {_is(wrong)} wrong"
-            found.append(Statement(False, f"Of {len(errors)} samples, {good} in {name} and {bad}."))
+            found.append(is_wrong(f"Of {len(errors)} samples, {good} in {name} and {bad}."))
             break
     if found and prober.right(samples(case, 0, 1), FORWARD):
-        found.append(Statement(True, "With one sample it is right."))
+        found.append(is_right("With one sample it is right."))
     return found
 
 
@@ -81,10 +97,10 @@ def _is(what: list[int]) -> str:
 def _one_step(prober: Prober, case: Case) -> list[Statement]:
     """What hides the error of a single step, and what does not."""
     wrong = prober.wrong(case, FORWARD) or []
-    found = [Statement(False, f"A single step from a random state gives a wrong {listed(wrong)}.")]
+    found = [is_wrong(f"A single step from a random state gives a wrong {listed(wrong)}.")]
     if "c" in prober.ask(case).given and "c" not in wrong:
         between = "the error is between the new c and h: in the output gate or in h = o * tanh(c)"
-        found.append(Statement(True, f"In a single step c is right; {between}."))
+        found.append(is_right(f"In a single step c is right; {between}."))
     hiding = {
         "x is zero": zeroed(case, "x"),
         "the initial h is zero": zeroed(case, "h0"),
@@ -106,13 +122,11 @@ def _one_step(prober: Prober, case: Case) -> list[Statement]:
         hiding = {text: probe for text, probe in hiding.items() if "initial" not in text}
     cured = [text for text, probe in hiding.items() if prober.right(probe, FORWARD)]
     smallest = [text for text in cured if not any(_parts(other) < _parts(text) for other in cured)]
-    found += [Statement(True, f"A single step is right when {text}.") for text in smallest]
+    found += [is_right(f"A single step is right when {text}.") for text in smallest]
     same = prober.right(same_blocks(case), FORWARD)
     if not same:
         found.append(
-            Statement(
-                False, "It is wrong even when every gate has the same weights, so not only for the order of the gates."
-            )
+            is_wrong("It is wrong even when every gate has the same weights, so not only for the order of the gates.")
         )
     else:
         alone = {gate: prober.right(one_block(case, gate), FORWARD) for gate in GATES}
@@ -120,14 +134,10 @@ def _one_step(prober: Prober, case: Case) -> list[Statement]:
         if bad:
             rest = f"; it stays right with weights of its own for {listed(right)}" if right else ""
             found.append(
-                Statement(
-                    False, f"It becomes wrong when, of i, f, c and o, one has weights of its own: {listed(bad)}{rest}."
-                )
+                is_wrong(f"It becomes wrong when, of i, f, c and o, one has weights of its own: {listed(bad)}{rest}.")
             )
     if not cured:
-        found.append(
-            Statement(False, "It stays wrong when x, the state and the bias are zero, in every combination tried.")
-        )
+        found.append(is_wrong("It stays wrong when x, the state and the bias are zero, in every combination tried."))
     return found
 
 
@@ -143,9 +153,7 @@ def _parts(text: str) -> frozenset[str]:
 def _carried(prober: Prober, case: Case) -> list[Statement]:
     """What of two steps is wrong, when one is right."""
     found = [
-        Statement(
-            False, "Two steps are wrong, so what the first hands to the second is, or which input the second takes."
-        )
+        is_wrong("Two steps are wrong, so what the first hands to the second is, or which input the second takes.")
     ]
     probes = {
         "only c is carried from step to step (the recurrent kernel is zero)": zeroed(case, "recurrent_kernel"),
