@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance.report.junit import printable
 
-CLIPPED = 300
+CLIPPED = 600
 """Text that a candidate supplies is shown up to so many characters."""
 DRAWN = frozenset(("rect", "line", "circle", "path"))
 """SVG's elements that hold nothing."""
