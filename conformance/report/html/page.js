@@ -77,8 +77,8 @@
   }
 
   dialog.addEventListener("close", () => {
-    history.replaceState(null, "", location.pathname + location.search);
     if (fromGrid) focus(opened); // elsewhere the browser goes back to the link
+    history.replaceState(null, "", location.pathname + location.search);
   });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();

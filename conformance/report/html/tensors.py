@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.case import AXES
+from conformance.compare import errors
 from conformance.report.html.markup import Html, element, joined
 from conformance.report.html.scale import exponent
 from conformance.runner import CheckResult, Report
@@ -81,11 +82,7 @@ def pair(report: Report, result: CheckResult) -> Pair | None:
     actual = report.given[result.trial][result.quantity]
     if expected.size == 0:
         return None
-    with np.errstate(invalid="ignore", over="ignore"):
-        error = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
-    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
-    error = np.where(same, 0.0, np.where(np.isfinite(error), error, np.inf))
-    return Pair(result, expected, actual, error / result.comparison.allowed)
+    return Pair(result, expected, actual, errors(actual, expected) / result.comparison.allowed)
 
 
 def window(size: int, around: int, most: int) -> range:
@@ -241,11 +238,7 @@ def smallest(report: Report, least: int = 1) -> list[Pair]:
     if not usable:
         return []
 
-    def weight(result: CheckResult) -> int:
-        B, T, D, H = report.sizes[result.trial]
-        return B * T * (D + 4 * H) + 4 * H * (D + H)
-
-    trial = min(usable, key=weight).trial
+    trial = min((r.trial for r in usable), key=report.weight)
     found = (pair(report, r) for r in usable if r.trial == trial)
     return [p for p in found if p is not None]
 
