@@ -18,7 +18,7 @@ from conformance.case import Case, Result
 from conformance.cli import main
 from conformance.diagnosis import Diagnosis, Finding, Statement
 from conformance.report import html
-from conformance.runner import PROFILES, Report, run
+from conformance.runner import PROFILES, CheckResult, Report, run
 from conformance.tests import wrong
 from conformance.zoo import adapters
 
@@ -207,8 +207,9 @@ def different_message_each_time(case: Case) -> Result:
 
 
 def multiplied(report: Report) -> Report:
-    """The report with every case six times: more than `--against all` has."""
-    trials, results, sizes, given = {}, [], {}, {}
+    """The report with every case six times, each with messages of its own: more than `--against all` has."""
+    trials, sizes, given = {}, {}, {}
+    results: list[CheckResult] = []
     for oracle in ("fixtures", "torch", "keras"):
         for word in ("once", "again"):
             for id, one in report.trials.items():
@@ -216,7 +217,9 @@ def multiplied(report: Report) -> Report:
                 other = replace(one, oracle=oracle, case=replace(one.case, id=name))
                 trials[other.id], sizes[other.id], given[other.id] = other, report.sizes[id], report.given.get(id, {})
                 mine = [r for r in report.results if r.trial == id and not r.behaviour]
-                results += [replace(r, id=f"{other.id}:{r.quantity}", trial=other.id) for r in mine]
+                for r in mine:
+                    message = f"{other.id}:{r.quantity} {r.message}"
+                    results.append(replace(r, id=f"{other.id}:{r.quantity}", trial=other.id, message=message))
     behaviour = [r for r in report.results if r.behaviour]
     sizes |= {r.trial: report.sizes[r.trial] for r in behaviour}
     return replace(report, against="all", results=(*results, *behaviour), trials=trials, sizes=sizes, given=given)
