@@ -22,6 +22,7 @@ from conformance.diagnosis import Diagnosis, Finding, Statement
 from conformance.report import html
 from conformance.runner import CheckResult, Report, run
 from conformance.tests import browser, wrong
+from conformance.tests.browser import cell_of, contrasts, logged, opened, view
 
 MOST = 2 * 2**20
 PHONE = 360
@@ -36,36 +37,6 @@ DIAGNOSIS = Diagnosis(
     ),
     (Statement(False, "d_c has no effect."), Statement(True, f"The forward pass is right. {'Very. ' * 30}")),
 )
-
-CONTRASTS = """
-const luminance = (rgb) => {
-  const [r, g, b] = rgb.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-const colours = (text) => [...text.matchAll(/rgba?\\(([^)]*)\\)/g)].map((m) => m[1].split(",").map(Number)).filter((c) => c[3] !== 0);
-const behind = (element) => {
-  for (let e = element; e; e = e.parentElement) {
-    const style = getComputedStyle(e), found = [...colours(style.backgroundImage), ...colours(style.backgroundColor)];
-    if (found.length) return found;
-  }
-  return [[255, 255, 255]];
-};
-for (const fold of document.querySelectorAll("details")) fold.open = true;
-const poor = [];
-let looked = 0;
-for (const element of document.querySelectorAll("body *")) {
-  const said = [...element.childNodes].filter((n) => n.nodeType === 3 && n.data.trim()).map((n) => n.data.trim()).join(" ");
-  const style = getComputedStyle(element);
-  if (!said || !element.checkVisibility() || parseFloat(style.fontSize) === 0) continue;
-  looked += 1;
-  const ink = luminance(colours(element.namespaceURI.endsWith("svg") ? style.fill : style.color)[0]);
-  for (const ground of behind(element).map(luminance)) {
-    const contrast = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
-    if (contrast < 4.5) poor.push([said.slice(0, 40), element.className.baseVal ?? element.className, contrast]);
-  }
-}
-return [looked, poor];
-"""
 
 
 @dataclass(frozen=True)
@@ -128,50 +99,6 @@ def chromium(started: Chrome | str, not_run: Callable[[str], None]) -> Chrome:
     logged(started, "browser")
     logged(started, "performance")
     return started
-
-
-def logged(driver: Chrome, kind: str) -> list[dict[str, Any]]:
-    """What the browser logged since it was asked last."""
-    entries: list[dict[str, Any]] = driver.get_log(kind)  # type: ignore[no-untyped-call]  # selenium's has no types
-    return entries
-
-
-def view(driver: Chrome, width: int = 1200, **features: str) -> None:
-    """Look at pages so wide, with these media features."""
-    phone = width < 500
-    metrics = {"width": width, "height": 760, "deviceScaleFactor": 1, "mobile": phone}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    wanted = {"color-scheme": "light", "reduced-motion": "no-preference"} | {
-        name.replace("_", "-"): value for name, value in features.items()
-    }
-    media = [{"name": f"prefers-{name}", "value": value} for name, value in wanted.items()]
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
-
-
-def cell_of(driver: Chrome, report: Report, result: CheckResult) -> WebElement:
-    """The cell of a check, found by the headings of its row and column."""
-    dtype = report.trials[result.trial].case.dtype.name
-    row = driver.find_element(
-        By.XPATH, f"//table[@id='matrix']//tr[th[@title='{result.trial.removesuffix('-' + dtype)}']]"
-    )
-    names = [h.text.replace("\n", "") for h in driver.find_elements(By.CSS_SELECTOR, "#matrix thead tr:first-child th")]
-    place = 2 * (names.index(result.quantity) - 1) + ["float64", "float32"].index(dtype)
-    cell = row.find_elements(By.TAG_NAME, "td")[place]
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", cell)
-    return cell
-
-
-def opened(driver: Chrome) -> dict[str, str]:
-    """What the dialog says, by name; empty if it is closed."""
-    said: dict[str, str] = driver.execute_script(
-        "const dialog = document.getElementById('numbers'), text = (e) => e.textContent.trim();"
-        "if (!dialog.open) return {};"
-        "const names = [...dialog.querySelectorAll('dt')], parts = ['check', 'status', 'message'];"
-        "return Object.fromEntries([...names.map((e) => [text(e), text(e.nextElementSibling)]),"
-        " ...parts.map((id) => [id, text(document.getElementById(id))]),"
-        " ['repeat', text(dialog.querySelector('.command code'))]])"
-    )
-    return said
 
 
 def escape(driver: Chrome, page: Written) -> None:
@@ -326,11 +253,11 @@ def test_all_text_can_be_read_in_the_light_and_in_the_dark(
     for scheme in ("light", "dark"):
         view(chromium, color_scheme=scheme)
         chromium.get(page.address)
-        looked, poor = chromium.execute_script(CONTRASTS)
+        looked, poor = contrasts(chromium)
         assert looked > 1400, "cells and all"
         assert poor == []
         cell_of(chromium, page.report, interesting(page.report)).click()
-        assert chromium.execute_script(CONTRASTS)[1] == []
+        assert contrasts(chromium)[1] == []
         grounds.append(chromium.find_element(By.TAG_NAME, "body").value_of_css_property("background-color"))
     assert grounds[0] != grounds[1]
 

@@ -196,7 +196,7 @@
         const name = each.querySelector("caption").textContent;
         return `${name} ${each.querySelector("tbody").rows[row.sectionRowIndex].cells[cell.cellIndex].textContent}`;
       });
-      const title = face.querySelector("h5")?.textContent;
+      const title = face.querySelector("h4")?.textContent;
       const column = map.dataset.columns?.split(" ")[cell.cellIndex - 1] ?? map.querySelector("thead tr:last-child").cells[cell.cellIndex].textContent;
       const gates = [...map.querySelectorAll("thead th[colspan]")].flatMap((head) => Array(head.colSpan).fill(`gate=${head.textContent}`));
       const where = [title, row.cells[0].textContent, column, gates[cell.cellIndex - 1]].filter(Boolean).join(" ");

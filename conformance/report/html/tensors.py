@@ -20,6 +20,8 @@ ROWS, COLUMNS, SAMPLES = 32, 64, 3
 """Of a larger array, so much around the worst number is shown."""
 ROOMY = 6
 """Up to so many columns, every cell has its number in it."""
+SCROLLED = 24
+"""With more columns, a map may be wider than its place, and can be reached with the keyboard to be scrolled."""
 BUDGET = 8000
 """So many numbers are shown in all, three times each."""
 LEVELS = 6
@@ -150,7 +152,7 @@ def figure(found: Pair, hidden: int) -> Html:
     for face in faces(found.result.quantity, found.expected.shape, found.worst, hidden):
         extent, roomy = face.extent, len(face.columns) <= ROOMY
         at = face.where.ravel()
-        title = element("h5", face.title) if face.title else Html()
+        title = element("h4", face.title) if face.title else Html()
         maps = (
             ("expected", expected, [level(v, scale) for v in expected[at]]),
             ("candidate", actual, [level(v, scale) for v in actual[at]]),
@@ -197,9 +199,9 @@ def _table(face: Face, name: str, values: FloatArray, classes: list[str], worst:
         element("table", element("caption", name), element("thead", *head), element("tbody", *body)),
         class_="map roomy" if roomy else "map dense",
         data_columns=" ".join(face.columns) if not roomy else None,
-        tabindex="0",
+        tabindex="0" if len(face.columns) > SCROLLED else None,
         role="group",
-        aria_label=f"{name}{' ' + face.title if face.title else ''}",
+        aria_label=f"{name} {face.title}".strip(),
     )
 
 
@@ -237,7 +239,6 @@ def smallest(report: Report, least: int = 1) -> list[Pair]:
     ]
     if not usable:
         return []
-
     trial = min((r.trial for r in usable), key=report.weight)
     found = (pair(report, r) for r in usable if r.trial == trial)
     return [p for p in found if p is not None]
