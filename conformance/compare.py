@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from conformance.case import AXES, Case, Result
 from conformance.tolerance import allowed_error, scale_of
-from lstm_ref.params import GATES
+from lstm_ref.params import GATES, FloatArray
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,14 @@ def name_index(quantity: str, index: tuple[int, ...], hidden_size: int) -> str:
     return " ".join(words)
 
 
+def errors(actual: FloatArray, expected: FloatArray) -> npt.NDArray[np.float64]:
+    """How far each number is from the expected one; inf where that cannot be told, 0 where both are the same NaN or inf."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    return np.where(same, 0.0, np.where(np.isfinite(error), error, np.inf))
+
+
 def compare_quantity(case: Case, quantity: str, actual: object, expected: Result) -> Comparison:
     """Compare one quantity elementwise, with the error that the tolerance table allows.
 
@@ -104,10 +113,7 @@ def compare_quantity(case: Case, quantity: str, actual: object, expected: Result
     wanted = expected[quantity]
     scale = scale_of(quantity, expected)
     allowed = allowed_error(quantity, case.dtype, case.sizes[1], scale)
-    with np.errstate(invalid="ignore", over="ignore"):
-        error = np.abs(actual.astype(np.float64) - wanted.astype(np.float64))
-    same = (actual == wanted) | (np.isnan(actual) & np.isnan(wanted))
-    error = np.where(same, 0.0, np.where(np.isfinite(error), error, np.inf))
+    error = errors(actual, wanted)
     worst = np.unravel_index(int(error.argmax()), error.shape)
     return Comparison(
         case_id=case.id,

@@ -69,7 +69,7 @@ class _Collector:
         self.not_run: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when != "call":
+        if report.when != "call" and not report.skipped:  # what cannot be run may be known before the call
             return
         for name, value in report.user_properties:
             if name == CHECK:

@@ -131,6 +131,11 @@ class Report:
         passed = any(r.status == "passed" and not r.behaviour for r in results)
         return passed and all(r.status in ("passed", "not provided") for r in results)
 
+    def weight(self, trial: str) -> int:
+        """About how many numbers a case has."""
+        B, T, D, H = self.sizes[trial]
+        return B * T * (D + 4 * H) + 4 * H * (D + H)
+
     @property
     def failures(self) -> tuple[CheckResult, ...]:
         """What failed in the profile."""
@@ -141,11 +146,10 @@ class Report:
         """The failure whose case has the fewest numbers, and in it the first quantity."""
         by_value = [r for r in self.failures if not r.behaviour]
 
-        def weight(result: CheckResult) -> tuple[int, int]:
-            B, T, D, H = self.sizes[result.trial]
-            return B * T * (D + 4 * H) + 4 * H * (D + H), QUANTITIES.index(result.quantity)
+        def order(result: CheckResult) -> tuple[int, int]:
+            return self.weight(result.trial), QUANTITIES.index(result.quantity)
 
-        return min(by_value, key=weight, default=self.failures[0] if self.failures else None)
+        return min(by_value, key=order, default=self.failures[0] if self.failures else None)
 
 
 STATUSES = ("passed", "failed", "not_provided", "undeclared")

@@ -13,15 +13,16 @@ def check(options: argparse.Namespace) -> int:
     from conformance.diagnosis import Diagnosis
     from conformance.errors import BaselineError
     from conformance.implementations.given import find
-    from conformance.report import json_report, junit, terminal
-    from conformance.report.files import require_writable
+    from conformance.report import html, json_report, junit, terminal
+    from conformance.report.files import require_distinct, require_writable
     from conformance.runner import run
 
     if options.baseline is not None and not options.baseline.is_file():
         raise BaselineError(f"there is no baseline {options.baseline}.")
-    for path in (options.json, options.junit):
-        if path is not None:
-            require_writable(path)
+    wanted = [path for path in (options.json, options.junit, options.html) if path is not None]
+    require_distinct(wanted)
+    for path in wanted:
+        require_writable(path)
     function = find(options.candidate)
     report = run(function, options.candidate, options.against, options.profile, options.seconds)
     diagnosis = Diagnosis() if report.conforms() else diagnose(function, report, seconds=options.seconds)
@@ -30,6 +31,8 @@ def check(options: argparse.Namespace) -> int:
         json_report.write(report, options.json, diagnosis)
     if options.junit is not None:
         junit.write(report, options.junit)
+    if options.html is not None:
+        html.write(report, options.html, diagnosis, options.candidate)
     terminal.show(report, options.candidate, console(), changes, diagnosis)
     regressed = changes is not None and changes.regressed
     return CONFORMS if report.conforms() and not regressed else DOES_NOT

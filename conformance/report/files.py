@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,20 @@ def require_writable(path: Path) -> None:
         raise ReportError(f"{path} is a directory, expected a file to write the report to.")
     if not path.parent.is_dir():
         raise ReportError(f"there is no directory {path.parent} to write {path.name} to.")
+
+
+def require_distinct(paths: Sequence[Path]) -> None:
+    """Raise if two reports would go to the same file: only the last would be left.
+
+    Raises
+    ------
+    ReportError
+    """
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise ReportError(f"two reports are to be written to {path}; give each a file of its own.")
+        seen.add(path.resolve())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
