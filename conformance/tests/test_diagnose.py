@@ -82,9 +82,7 @@ def both(case: Case) -> Any:
 
 def three(case: Case) -> Any:
     """A layout, the cell and the backward pass."""
-    return wrong.lstm(
-        case, order="iofc", output_of=lambda o, c: o * c, hidden_for_weights=lambda before, after: after
-    )
+    return wrong.lstm(case, order="iofc", output_of=lambda o, c: o * c, hidden_for_weights=lambda before, after: after)
 
 
 def test_bugs_of_different_groups_are_named_together() -> None:

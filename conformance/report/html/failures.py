@@ -17,7 +17,7 @@ def diagnosed(diagnosis: Diagnosis) -> Html:
         parts.append(element("p", "What the candidate gave does not tell these explanations apart; the best is first."))
     if not findings:
         parts.append(
-            element("p", "No bug of the catalogue, nor two together, explains these failures.", class_="quiet")
+            element("p", "No bugs of the catalogue, alone or together, give what the candidate gave.", class_="quiet")
         )
     parts += [_finding(finding) for finding in findings]
     groups = []
@@ -43,7 +43,10 @@ def _finding(finding: Finding) -> Html:
     explains = f"explains all {finding.of:,} failing checks"
     if not everything:
         explains = f"explains {finding.explains:,} of {finding.of:,} failing checks"
-    more = [joined(" ", element("code", f"lstm-conformance bugs {slug}")) for slug in finding.bugs]
+    more = [
+        joined(" " if place == 0 else ", ", element("code", f"lstm-conformance bugs {slug}"))
+        for place, slug in enumerate(finding.bugs)
+    ]
     return element(
         "article",
         element("p", element("strong", "certain" if finding.certain else "possible"), f", {explains}", class_="surety"),
