@@ -10,25 +10,47 @@ With σ(z) = 1 / (1 + exp(−z)), ⊙ elementwise, W the kernel, U the recurrent
 Source: Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber & Cummins 2000, as in
 https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html (there g names the candidate) and in
 Keras's LSTMCell. Everything is written into memory that the caller made; B and H as elsewhere.
+
+Gates are blocks of memory of their own, i, f, g, o along an axis before B, so that each call goes over contiguous
+memory: what all gates have in common is one call over (4, B, H).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from lstm_ref.params import FloatArray
 
+CARRY, I, F, G, O = range(5)  # noqa: E741 - the equations' symbols
+"""Places among the factors of `local_derivatives`; among gates the same, less one."""
 
-def sigmoid(z: FloatArray) -> None:
-    """σ(z) = 1 / (1 + exp(−z)) in place, for an array of any shape.
+REPEATED = 4096
+"""For gates of up to so many numbers, those that they are multiplied with are written out."""
 
-    exp(−z) may reach infinity, and then the result is the correct 0. The caller silences that
-    overflow once for a whole sequence, with ``numpy.errstate``.
+
+class Sigmoid:
+    """σ out of tanh, σ(z) = (1 + tanh(z/2)) / 2, for i, f and o, while g stays tanh: one tanh for all gates.
+
+    Parameters
+    ----------
+    B, H : int
+    dtype : numpy.dtype
     """
-    np.multiply(z, -1.0, out=z)  # numpy.negative is wrong in place on some strides (seen in 2.4.6)
-    np.exp(z, out=z)
-    np.add(z, 1.0, out=z)
-    np.divide(1.0, z, out=z)
+
+    def __init__(self, B: int, H: int, dtype: np.dtype[Any]) -> None:
+        # NumPy takes a microsecond to repeat a number; to read as many as there are gates takes longer if they are many
+        self.scale = np.full((4, B, H) if B * H <= REPEATED else (4, 1, 1), 0.5, dtype)
+        self.scale[2] = 1.0
+        self.shift = np.where(self.scale == 0.5, self.scale, 0.0).astype(dtype)
+
+    def __call__(self, z: FloatArray) -> None:
+        """Activate the gates (4, B, H) in place."""
+        np.multiply(z, self.scale, out=z)
+        np.tanh(z, out=z)
+        np.multiply(z, self.scale, out=z)
+        np.add(z, self.shift, out=z)
 
 
 def forward_step(
@@ -39,68 +61,67 @@ def forward_step(
     h_next: FloatArray,
     c_next: FloatArray,
     tanh_c: FloatArray,
+    sigmoid: Sigmoid,
     recurrent: FloatArray,
+    product: FloatArray,
 ) -> None:
     """One step of the equations above.
 
     Parameters
     ----------
-    gates : array (B, 4H)
-        On entry x W + b; on return the activated gates i, f, g, o.
+    gates : array (4, B, H)
+        On entry x W + b; on return the activated i, f, g, o.
     h, c : array (B, H)
         The state before the step.
-    recurrent_kernel : array (H, 4H)
+    recurrent_kernel : array (4, H, H)
+        By gate; or (1, H, 4H), if B is 1.
     h_next, c_next, tanh_c : array (B, H)
         Written: the state after the step, and tanh(c_next), which the backward step needs again.
-    recurrent : array (B, 4H)
+    sigmoid : Sigmoid
+    recurrent : array (4, B, H)
         Scratch.
+    product : array (4, B, H)
+        The same memory; seen as (1, 1, 4H), if B is 1.
     """
-    H = h.shape[1]
-    i, f, g, o = gates[:, :H], gates[:, H : 2 * H], gates[:, 2 * H : 3 * H], gates[:, 3 * H :]
-
-    np.matmul(h, recurrent_kernel, out=recurrent)
+    np.matmul(h, recurrent_kernel, out=product)
     np.add(gates, recurrent, out=gates)  # z = x W + b + h U
+    sigmoid(gates)
+    i, f, g, o = gates
 
-    sigmoid(gates[:, : 2 * H])  # i and f lie side by side
-    np.tanh(g, out=g)
-    sigmoid(o)
-
-    input_part = tanh_c  # free until the last two lines
-    np.multiply(i, g, out=input_part)
+    np.multiply(i, g, out=tanh_c)  # free until two lines below
     np.multiply(f, c, out=c_next)
-    np.add(c_next, input_part, out=c_next)  # c' = f c + i g
-
+    np.add(c_next, tanh_c, out=c_next)  # c' = f c + i g
     np.tanh(c_next, out=tanh_c)
     np.multiply(o, tanh_c, out=h_next)  # h' = o tanh(c')
 
 
 def local_derivatives(
-    gates: FloatArray, c: FloatArray, tanh_c: FloatArray, d_z: FloatArray, d_c_of_h: FloatArray
+    gates: FloatArray, c: FloatArray, tanh_c: FloatArray, factors: FloatArray, d_c_of_h: FloatArray
 ) -> None:
-    """The factors by which `backward_step` multiplies cotangents; any number of steps at once.
+    """The factors by which `backward_step` multiplies cotangents; for many steps at once.
 
     By σ' = σ (1 − σ) and tanh' = 1 − tanh², each taken of the activated value:
 
+        ∂c'/∂c   = f
         ∂c'/∂z_i = g i (1−i)      ∂c'/∂z_f = c f (1−f)      ∂c'/∂z_c = i (1−g²)
         ∂h'/∂z_o = tanh(c') o (1−o)                         ∂h'/∂c'  = o (1−tanh²(c'))
 
     Parameters
     ----------
-    gates : array (..., 4H)
+    gates : array (T, 4, B, H)
         The activated gates.
-    c, tanh_c : array (..., H)
-        The cell state before the step, and tanh of the one after it.
-    d_z : array (..., 4H)
-        Written: the first four factors.
-    d_c_of_h : array (..., H)
-        Written: the fifth.
+    c, tanh_c : array (T, B, H)
+        The cell state before the steps, and tanh of the one after each.
+    factors : array (T, 5, B, H)
+        Written: the first five.
+    d_c_of_h : array (T, B, H)
+        Written: the sixth.
     """
-    H = c.shape[-1]
-    i, _, g, o = (gates[..., k * H : (k + 1) * H] for k in range(4))
-    by_i, by_f, by_g, by_o = (d_z[..., k * H : (k + 1) * H] for k in range(4))
+    i, f, g, o = gates.swapaxes(0, 1)
+    carry, by_i, by_f, by_g, by_o = factors.swapaxes(0, 1)
 
-    np.subtract(1.0, gates, out=d_z)  # 1−i, 1−f, (1−g), 1−o
-    np.multiply(d_z, gates, out=d_z)  # σ' of the three sigmoid gates
+    np.subtract(1.0, gates, out=factors[:, I:])  # 1−i, 1−f, (1−g), 1−o
+    np.multiply(factors[:, I:], gates, out=factors[:, I:])  # σ' of the three sigmoid gates
     np.multiply(by_i, g, out=by_i)
     np.multiply(by_f, c, out=by_f)
     np.multiply(by_o, tanh_c, out=by_o)
@@ -113,41 +134,42 @@ def local_derivatives(
     np.subtract(1.0, d_c_of_h, out=d_c_of_h)
     np.multiply(d_c_of_h, o, out=d_c_of_h)
 
+    carry[...] = f
+
 
 def backward_step(
-    f: FloatArray,
-    d_z: FloatArray,
+    factors: FloatArray,
     d_c_of_h: FloatArray,
     recurrent_kernel_transposed: FloatArray,
     d_h: FloatArray,
     d_c: FloatArray,
-    scratch: FloatArray,
+    by_gate: FloatArray,
 ) -> None:
     """Carry the cotangents of the state through one step, from after it to before it.
 
         d_c  ← d_c + d_h ⊙ ∂h'/∂c'
-        d_z  = d_c ⊙ ∂c'/∂z  for i, f, c        d_z_o = d_h ⊙ ∂h'/∂z_o
-        d_c  ← d_c ⊙ f                          d_h   ← d_z Uᵀ
+        d_z  = d_c ⊙ ∂c'/∂z  for i, f, g        d_z_o = d_h ⊙ ∂h'/∂z_o
+        d_c  ← d_c ⊙ ∂c'/∂c                     d_h   ← d_z Uᵀ
 
     Parameters
     ----------
-    f : array (B, H)
-        The activated forget gate.
-    d_z : array (B, 4H)
-        On entry the factors of `local_derivatives`; on return the cotangent of z.
+    factors : array (5, B, H)
+        On entry those of `local_derivatives`; on return what reaches c, and the cotangents of z_i, z_f, z_c, z_o.
     d_c_of_h : array (B, H)
-        The fifth factor of `local_derivatives`.
-    recurrent_kernel_transposed : array (4H, H)
-    d_h, d_c : array (B, H)
-        On entry the whole cotangents of h' and c'; on return what reaches h and c.
-    scratch : array (B, H)
+        The sixth factor; overwritten.
+    recurrent_kernel_transposed : array (4, H, H)
+        By gate; or (1, 4H, H), if B is 1.
+    d_h : array (B, H)
+        On entry the whole cotangent of h'; on return what reaches h.
+    d_c : array (B, H)
+        On entry what was carried to c'; overwritten.
+    by_gate : array (4, B, H)
+        Scratch; (1, 1, H), if B is 1.
     """
-    B, H = d_h.shape
-    by_ifg, by_o = d_z.reshape(B, 4, H)[:, :3], d_z[:, 3 * H :]
-
-    np.multiply(d_h, d_c_of_h, out=scratch)
-    np.add(d_c, scratch, out=d_c)
-    np.multiply(by_ifg, d_c[:, np.newaxis], out=by_ifg)
-    np.multiply(by_o, d_h, out=by_o)
-    np.multiply(d_c, f, out=d_c)
-    np.matmul(d_z, recurrent_kernel_transposed, out=d_h)
+    np.multiply(d_h, d_c_of_h, out=d_c_of_h)
+    np.add(d_c, d_c_of_h, out=d_c)
+    np.multiply(factors[:O], d_c, out=factors[:O])
+    np.multiply(factors[O], d_h, out=factors[O])
+    d_z = factors[I:] if len(by_gate) == 4 else factors[I:].reshape(1, 1, -1)
+    np.matmul(d_z, recurrent_kernel_transposed, out=by_gate)
+    np.add.reduce(by_gate, axis=0, out=d_h)

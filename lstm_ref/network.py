@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lstm_ref import sequence
 from lstm_ref.errors import DTypeError, UnsupportedError, UsageError, shape_error
 from lstm_ref.params import FloatArray, LSTMParams, as_float_array
-from lstm_ref.sequence import Gradients, Tape
+from lstm_ref.sequence import Gradients, Record
 
 State: TypeAlias = tuple[npt.ArrayLike, npt.ArrayLike]
 
@@ -32,7 +32,7 @@ class Run:
     h: FloatArray
     c: FloatArray
     params: LSTMParams
-    tape: Tape
+    record: Record
 
 
 class Network:
@@ -92,18 +92,45 @@ class Network:
         ------
         ShapeError, DTypeError, UnsupportedError
         """
-        output, h, c, _ = sequence.forward(self.params, *self._checked(x, state, mask), keep_tape=False)
+        output, h, c, _ = sequence.forward(self.params, *self._checked(x, state, mask), remember=None)
         return output, (h, c)
 
-    def forward(self, x: npt.ArrayLike, state: State | None = None, mask: npt.ArrayLike | None = None) -> Run:
-        """The forward pass with its tape, for `backward`; parameters as in inference.
+    def forward(
+        self,
+        x: npt.ArrayLike,
+        state: State | None = None,
+        mask: npt.ArrayLike | None = None,
+        *,
+        checkpoint_every: int | None = None,
+    ) -> Run:
+        """The forward pass with its tape, for `backward`; `x`, `state` and `mask` as in inference.
 
-        The tape holds copies: `x` and `state` may change afterwards. The weights are not copied:
-        change them only after `backward`.
+        The tape takes T * B * (7H + D) numbers. It holds copies: `x` and `state` may change afterwards. The
+        weights are not copied: change them only after `backward`.
+
+        Parameters
+        ----------
+        checkpoint_every : int, optional
+            Keep, instead of the tape, the state after so many steps, and let `backward` make the tape of these
+            steps again: about the square root of T takes the least memory. It costs one more forward
+            pass and changes no bit of any result. Rounded up to whole products of at least 4096 rows of
+            samples and steps, as fewer would save nothing worth it.
+
+        Raises
+        ------
+        UsageError
+            If `checkpoint_every` is not a positive number of steps.
+        ShapeError, DTypeError, UnsupportedError
         """
-        output, h, c, tape = sequence.forward(self.params, *self._checked(x, state, mask), keep_tape=True)
-        assert tape is not None
-        return Run(output, h, c, self.params, tape)
+        x, h0, c0 = self._checked(x, state, mask)
+        if checkpoint_every is not None and (not isinstance(checkpoint_every, int) or checkpoint_every < 1):
+            raise UsageError(
+                f"checkpoint_every is {checkpoint_every!r}, expected a number of steps, 1 or more, or None."
+            )
+        every = max(x.shape[1], 1) if checkpoint_every is None else checkpoint_every
+        output, h, c, record = sequence.forward(self.params, x, h0, c0, remember=every)
+        assert record is not None
+        return Run(output, h, c, self.params, record)
 
     def backward(
         self,
@@ -140,7 +167,7 @@ class Network:
             None if d_h is None else self._array("d_h", d_h, "(B, H)", (B, H)),
             None if d_c is None else self._array("d_c", d_c, "(B, H)", (B, H)),
         )
-        return sequence.backward(self.params, run.tape, *cotangents)
+        return sequence.backward(self.params, run.record, *cotangents)
 
     def _checked(
         self, x: npt.ArrayLike, state: State | None, mask: npt.ArrayLike | None

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import dis
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,6 +182,114 @@ def test_inference_memory_does_not_grow_with_the_sequence() -> None:
 
     block = sequence.block_length(1, 8)
     assert extra(8 * block) < 1.05 * extra(2 * block)
+
+
+def peak(call: Callable[[], Any]) -> int:
+    """The most memory, in bytes, that was taken at once."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sizes", [(1, 20_000, 2, 8), (64, 150, 3, 32), (33, 1200, 5, 4)])
+def test_checkpoints_change_no_bit(sizes: tuple[int, int, int, int], dtype: str) -> None:
+    B, T, D, H = sizes
+    net, (x, h0, c0, *cotangents) = network(D, H, dtype), arrays(B, T, D, H, dtype)
+    whole, pieces = net.forward(x, (h0, c0)), net.forward(x, (h0, c0), checkpoint_every=1)
+    assert pieces.record.tape is None, "there are several pieces"
+    assert whole.record.tape is not None
+    for name in ("output", "h", "c"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(pieces, name))
+    expected, actual = net.backward(whole, *cotangents), net.backward(pieces, *cotangents)
+    for name in ("d_x", "d_h0", "d_c0", "d_kernel", "d_recurrent_kernel", "d_bias"):
+        np.testing.assert_array_equal(getattr(expected, name), getattr(actual, name), err_msg=name)
+
+
+def test_the_tape_grows_with_the_sequence_by_what_is_documented_and_checkpoints_by_less() -> None:
+    net, B, D, H = network(4, 16), 8, 4, 16
+    numbers = B * (7 * H + D) + B * H  # a step of the tape, and of the output
+
+    def training(T: int, every: int | None = None) -> int:
+        x = np.ones((B, T, D))
+        return peak(lambda: net.forward(x, checkpoint_every=every))
+
+    step = (training(30_000) - training(20_000)) / 10_000
+    assert step == pytest.approx(8 * numbers, rel=0.02)
+    step = (training(30_000, 1) - training(20_000, 1)) / 10_000
+    assert step == pytest.approx(8 * B * (D + H), rel=0.05), "x and the output alone"
+
+
+@pytest.mark.parametrize("every", [0, -3, 2.5, "all"])
+def test_checkpoints_every_nothing_are_refused(every: Any) -> None:
+    with pytest.raises(UsageError, match="expected a number of steps"):
+        network().forward(arrays(2, 4)[0], checkpoint_every=every)
+
+
+def test_a_hundred_thousand_steps_take_no_more_memory_than_ten_thousand() -> None:
+    net = network(4, 8)
+
+    def extra(T: int) -> int:
+        x = np.ones((1, T, 4))
+        return peak(lambda: net(x)) - T * 8 * x.itemsize  # less the output
+
+    assert extra(100_000) < 1.05 * extra(10_000)
+
+
+FORWARD_WORK, BACKWARD_WORK = 13, 18
+WORK = {"CALL", "CALL_KW", "CALL_FUNCTION_EX", "BINARY_OP", "BINARY_SUBSCR", "BINARY_SLICE", "STORE_SUBSCR"}
+"""The instructions in which Python hands work to NumPy: calls, operators and views."""
+
+
+def work_per_step(pass_of: Callable[[int], Callable[[], Any]]) -> float:
+    """How much of that one more step costs, in lstm_ref's own code."""
+    package = str(Path(lstm_ref.__file__).parent)
+    counts = []
+    for T in (20, 40):
+        call, seen = pass_of(T), 0
+
+        def trace(frame: FrameType, event: str, argument: object) -> Any:
+            nonlocal seen
+            if not frame.f_code.co_filename.startswith(package):
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                seen += opcodes(frame.f_code)[frame.f_lasti] in WORK
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            call()
+        finally:
+            sys.settrace(before)
+        counts.append(seen)
+    return (counts[1] - counts[0]) / 20
+
+
+@cache
+def opcodes(code: CodeType) -> dict[int, str]:
+    return {instruction.offset: instruction.opname for instruction in dis.get_instructions(code)}
+
+
+def test_a_step_takes_no_more_calls_of_numpy_than_it_does_today() -> None:
+    net = network()
+
+    def forward(T: int) -> Callable[[], Any]:
+        x, h0, c0, *_ = arrays(3, T)
+        return lambda: net(x, (h0, c0))
+
+    def backward(T: int) -> Callable[[], Any]:
+        x, h0, c0, *cotangents = arrays(3, T)
+        run = net.forward(x, (h0, c0))
+        return lambda: net.backward(run, *cotangents)
+
+    # ten ufuncs forward and seven backward; the rest are the steps' own calls, views and lengths
+    assert 10 <= work_per_step(forward) <= FORWARD_WORK
+    assert 7 <= work_per_step(backward) <= BACKWARD_WORK
 
 
 def test_importing_brings_in_nothing_but_numpy_and_the_standard_library() -> None:
