@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -14,6 +16,7 @@ import numpy as np
 
 from conformance.errors import LayoutError
 from conformance.report.files import require_writable, write_bytes
+from conformance.unknown_layout.recording import RESULTS
 from lstm_ref import LSTMParams
 from lstm_ref.errors import UnknownFormatError
 from lstm_ref.formats import contents
@@ -22,7 +25,10 @@ from lstm_ref.formats.stored import as_weights
 LARGEST = 1 << 31
 """More bytes than these are not taken out of a compressed file."""
 
-DAMAGE = (ValueError, OSError, EOFError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+DAMAGE = (
+    ValueError, OSError, EOFError, KeyError, RuntimeError, SyntaxError, MemoryError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
+)  # fmt: skip
 """What a damaged or hostile archive can raise in zipfile and NumPy."""
 
 
@@ -132,13 +138,18 @@ def known_and_weights(
     """
     arrays = read_arrays(file)
     of_run = arrays if known is None else read_arrays(known)
-    run = {}
+    where, listed = known or file, _listed(of_run)
     for role, name in names.items():
         if name is not None and name not in of_run:
-            listed = ", ".join(list(of_run)[:20]) or "nothing"
-            raise LayoutError(f"{known or file} has no array {name!r} to take as {role}; it has {listed}.")
-        if (name or role) in of_run:
-            run[role] = of_run[name or role]
+            raise LayoutError(f"{where} has no array {name!r} to take as {role}; it has {listed}.")
+    run = {role: of_run[name or role] for role, name in names.items() if (name or role) in of_run}
+    if "x" not in run:
+        raise LayoutError(f"{where} has no array x, the known input; if it is one of {listed}, say which with --x.")
+    if not any(role in run for role in RESULTS):
+        raise LayoutError(
+            f"{where} has none of output, h and c, the known results; if one is among {listed}, "
+            "say which with --output, --h or --c."
+        )
     weights = arrays
     if known is None:
         taken = {name or role for role, name in names.items()}
@@ -146,12 +157,16 @@ def known_and_weights(
     wanted = tuple(patterns)
     for pattern in wanted:
         if not any(fnmatchcase(name, pattern) for name in weights):
-            raise LayoutError(f"no weights have a name like {pattern!r}; there are {', '.join(list(weights)[:20])}.")
+            raise LayoutError(f"no weights have a name like {pattern!r}; there are {_listed(weights)}.")
     if wanted:
         weights = {n: a for n, a in weights.items() if any(fnmatchcase(n, pattern) for pattern in wanted)}
     if not weights:
         raise LayoutError(f"{file} holds no weights beside the known run.")
     return run, weights
+
+
+def _listed(arrays: dict[str, np.ndarray[Any, Any]]) -> str:
+    return ", ".join(list(arrays)[:20]) + (" and so on" if len(arrays) > 20 else "") or "nothing"
 
 
 def require_new(path: Path) -> None:
