@@ -352,7 +352,11 @@ def test_what_cannot_be_searched_is_refused_in_one_line() -> None:
     assert "With D=2 and H=5 that is a kernel (2, 20)" in refusal(arrays, x=x[..., :2], output=output)
     assert "there are no arrays" in refusal({}, x=x, output=output)
     both = np.concatenate([output, output], axis=2)
-    assert "They would fit H=5: of an output of two directions" in refusal(arrays, x=x, output=both)
+    assert "They look like an LSTM of 5 units; of an output of two directions" in refusal(arrays, x=x, output=both)
+    gru = {"W": np.ones((15, 3)), "U": np.ones((15, 5))}
+    assert "They look like three blocks of H, which a GRU has." in refusal(gru, x=x, output=output)
+    projected = {"W": np.ones((28, 3)), "U": np.ones((28, 5)), "P": np.ones((5, 7))}
+    assert "They look like an LSTM of 7 units with a projection to 5." in refusal(projected, x=x, output=output)
     assert "hold NaN" in refusal({**arrays, "odd": np.array([np.nan])}, x=x, output=output)
     assert "the tolerance 0 is none" in refusal(arrays, x=x, output=output, tolerance=0.0)
     many = {str(n): Draw(str(n)).uniform(1.0, 5, 5) for n in range(30)}

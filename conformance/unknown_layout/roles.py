@@ -114,7 +114,7 @@ class Matrices:
 def matrices(arrays: Arrays, D: int, H: int) -> Iterator[Matrices]:
     """Every pair of kernel and recurrent kernel, and every joined matrix, that the shapes allow."""
     for joined in _candidates(arrays, D + H, H):
-        if joined.form.stacking != CUDNN:
+        if joined.form.stacking not in (CUDNN, CROSSWISE):
             for order in ("xh", "hx"):
                 yield Matrices(joined, None, order, D, H)
     kernels, recurrents = _candidates(arrays, D, H), _candidates(arrays, H, H)
@@ -149,10 +149,24 @@ def _candidates(arrays: Arrays, n: int, H: int) -> list[Blocks]:
     return found
 
 
-def describe_expected(D: int, H: int) -> str:
+def expected_shapes(D: int, H: int) -> str:
     """The shapes that would do, for people."""
     return (
         f"With D={D} and H={H} that is a kernel {(D, 4 * H)} or {(4 * H, D)} and a recurrent kernel {(H, 4 * H)} or "
         f"{(4 * H, H)}, or both in one, {(D + H, 4 * H)} or {(4 * H, D + H)}, or four of {(D, H)} or {(H, D)} and "
         f"four of {(H, H)}, or four of {(D + H, H)} or {(H, D + H)}"
     )
+
+
+def looks_like(arrays: Arrays, D: int, H: int) -> str:
+    """What else than an LSTM of H units arrays may be, for people; empty if nothing comes to mind."""
+    shapes = {tuple(sorted(array.shape)) for array in arrays.values()}
+    if {tuple(sorted((3 * H, n))) for n in (D, H)} <= shapes:
+        return "three blocks of H, which a GRU has"
+    rows = {max(shape) for shape in shapes if len(shape) == 2 and max(shape) % 4 == 0}
+    for four in sorted(rows):
+        if four > 4 * H and {tuple(sorted((four, n))) for n in (D, H)} <= shapes:
+            return f"an LSTM of {four // 4} units with a projection to {H}"
+    if H % 2 == 0 and any(True for _ in matrices(arrays, D, H // 2)):
+        return f"an LSTM of {H // 2} units; of an output of two directions side by side, give one half"
+    return ""

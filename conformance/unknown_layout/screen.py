@@ -26,9 +26,12 @@ NEAR = 0.01
 KEPT = 8
 """Of layouts that are all wrong, so many of the nearest are looked at nevertheless."""
 CHUNK = 1 << 17
-"""Numbers worked on at once."""
+"""Layouts worked on at once, where only the last step is known."""
 FEW = 4096
 """Of more layouts than these at once, one number is looked at after another; of fewer, all of a step together."""
+
+LAST_IS_CANDIDATE = [0, 1, 3, 2]
+"""The gates i, f, o, c, so that those of one function lie side by side."""
 
 
 def layouts(matrices: Matrices, biases: Biases) -> int:
@@ -87,8 +90,7 @@ class Screen:
         """Those that could be right, or are the nearest, and about how far off they are."""
         options = kernels_with_biases(matrices, biases)
         if self.reading.steps is None:
-            together = max(1, CHUNK // (16 * self.reading.sizes[3]))
-            return _in_parts(options, together, self._last_step(matrices, biases), matrices.independent)
+            return _in_parts(options, CHUNK, self._last_step(matrices, biases), matrices.independent)
         if _in_two_stages(self.reading):
             key = first_stage(self.reading, matrices, biases)
             if key not in self._first:
@@ -146,33 +148,45 @@ class Screen:
         return errors
 
     def _last_step(self, matrices: Matrices, biases: Biases) -> Errors:
-        reading, cell = self.reading, self.cell
-        _, T, _, H = reading.sizes
-        kernel, recurrent = matrices.values
-        from_x = reading.x[0] @ kernel  # (4, T, H)
-        side_by_side = np.concatenate(list(recurrent), axis=1)
-        limit = {name: max(NEAR, 4 * self.tolerance) * reading.scale(name) for name in reading.known}
+        kernel, recurrent = (blocks.astype(np.float32) for blocks in matrices.values)
+        table = biases.table.astype(np.float32)
+        from_x = self.reading.x[0].astype(np.float32) @ kernel  # (4, T, H)
 
         def errors(options: Options) -> tuple[Indices, FloatArray]:
-            rows = np.arange(len(options))[:, None]
-            h = np.broadcast_to(reading.h0[:1], (len(options), H))
-            c = np.broadcast_to(reading.c0[:1], (len(options), H))
-            bias = biases.table[options.bias]  # (N, 4, H)
-            bias[:, 1] += options.forget[:, None]
-            for t in range(T):
-                from_h = (h @ side_by_side).reshape(-1, 4, H)[rows, options.recurrent]
-                z = from_x[options.kernel, t] + from_h + bias
-                c = cell.gate(z[:, 1]) * c + cell.gate(z[:, 0]) * cell.candidate(z[:, 2])
-                h = cell.gate(z[:, 3]) * cell.squash(c)
-            ends = {"output": h, "h": h, "c": c}
-            error = np.max(
-                [np.abs(ends[name] - known[0]).max(axis=1) / limit[name] for name, known in reading.known.items()],
-                axis=0,
-            )
-            keep = _near(NEAR * error)
-            return keep, NEAR * error[keep]
+            orders, group = np.unique(np.hstack([options.kernel, options.recurrent]), axis=0, return_inverse=True)
+            error = np.empty(len(options))
+            for number, order in enumerate(orders):
+                rows = np.flatnonzero(group.ravel() == number)
+                by_x, by_h = order[LAST_IS_CANDIDATE], order[4:][LAST_IS_CANDIDATE]
+                bias = table[options.bias[rows]]  # (N, 4, H)
+                bias[:, 1] += options.forget[rows, None]
+                bias = bias[:, LAST_IS_CANDIDATE].reshape(len(rows), -1)
+                x_part, h_part = (np.concatenate(list(part), axis=1) for part in (from_x[by_x], recurrent[by_h]))
+                error[rows] = self._off_at_the_end(x_part, h_part, bias)
+            keep = _near(error)
+            return keep, error[keep]
 
         return errors
+
+    def _off_at_the_end(self, from_x: FloatArray, recurrent: FloatArray, bias: FloatArray) -> FloatArray:
+        """The first sample's error; (T, 4H), (H, 4H) and (N, 4H) with the gates i, f, o, c."""
+        reading, cell = self.reading, self.cell
+        H = len(recurrent)
+        h: FloatArray = np.repeat(reading.h0[:1].astype(np.float32), len(bias), axis=0)
+        c: FloatArray = np.repeat(reading.c0[:1].astype(np.float32), len(bias), axis=0)
+        for of_x in from_x:
+            z = h @ recurrent
+            z += of_x
+            z += bias
+            gates = cell.gate(z[:, : 3 * H])
+            c = gates[:, H : 2 * H] * c + gates[:, :H] * cell.candidate(z[:, 3 * H :])
+            h = gates[:, 2 * H :] * cell.squash(c)
+        ends = {"output": h, "h": h, "c": c}
+        off = [
+            np.abs(ends[name] - known[0]).max(axis=1) / (max(NEAR, 4 * self.tolerance) * reading.scale(name))
+            for name, known in reading.known.items()
+        ]
+        return NEAR * np.asarray(np.max(off, axis=0))
 
 
 def _by_step(values: FloatArray) -> list[FloatArray]:

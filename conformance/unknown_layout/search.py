@@ -17,7 +17,7 @@ from conformance.unknown_layout.hypothesis import Four, Hypothesis
 from conformance.unknown_layout.options import Indices, Options
 from conformance.unknown_layout.python import code
 from conformance.unknown_layout.recording import Reading
-from conformance.unknown_layout.roles import Matrices, describe_expected, matrices
+from conformance.unknown_layout.roles import Matrices, expected_shapes, looks_like, matrices
 from conformance.unknown_layout.screen import Screen, first_stage, layouts, work
 from lstm_ref import LSTMParams
 from lstm_ref.params import FloatArray
@@ -130,9 +130,8 @@ def _nothing_fits(arrays: Arrays, readings: list[Reading]) -> str:
     shown += " and so on" if len(arrays) > 12 else ""
     _, _, D, H = readings[0].sizes
     text = f"no two arrays have the shapes of a kernel and a recurrent kernel: {shown or 'there are no arrays'}."
-    if H % 2 == 0 and any(True for _ in matrices(arrays, D, H // 2)):
-        return f"{text} They would fit H={H // 2}: of an output of two directions side by side, give one half."
-    return f"{text} {describe_expected(D, H)}."
+    other = looks_like(arrays, D, H)
+    return f"{text} They look like {other}." if other else f"{text} {expected_shapes(D, H)}."
 
 
 def search(plan: Plan, tolerance: float, cell: Cell = LSTM) -> list[Fit]:

@@ -28,7 +28,7 @@ def report(found: Finding, load: str = "") -> str:
 
 
 def _lines(found: Finding, load: str) -> Iterator[str]:
-    yield f"{found.tried:,} layouts fit the shapes; an error of {found.tolerance:.0e} of the largest number is allowed."
+    yield f"{found.tried:,} layouts fit the shapes; an error of {found.tolerance:.0e} of the largest known number is allowed."
     if found.verdict == "one":
         fit = found.fits[0]
         beyond = f"; the next best errs by {found.nearest[0].error:.2g}" if found.nearest else ""
@@ -43,9 +43,7 @@ def _lines(found: Finding, load: str) -> Iterator[str]:
     for related in found.related:
         yield ""
         yield f"It is reproduced by {related.words}: worst error {related.fit.error:.2g}."
-        yield from _table(related.fit.ways[0].words())
-        if related.fit.layout is not None:
-            yield layout_text(related.fit.layout)
+        yield from _one(related.fit, load)
     if found.remarks:
         yield ""
         yield from found.remarks
