@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from conformance.doors import parametrize
     from conformance.layout import Layout, one_sample_at_a_time
     from conformance.unknown_layout.files import read_arrays
-    from conformance.unknown_layout.finding import Finding, find_layout
+    from conformance.unknown_layout.finding import LayoutFinding, find_layout
 
 _HOME = {
     "candidate": "declare",
@@ -28,7 +28,7 @@ _HOME = {
     "Options": "case",
     "Result": "case",
     "parametrize": "doors",
-    "Finding": "unknown_layout.finding",
+    "LayoutFinding": "unknown_layout.finding",
     "find_layout": "unknown_layout.finding",
     "read_arrays": "unknown_layout.files",
     "Layout": "layout",
@@ -40,9 +40,9 @@ __all__ = [
     "GRADIENTS",
     "QUANTITIES",
     "Case",
-    "Finding",
     "Implementation",
     "Layout",
+    "LayoutFinding",
     "Options",
     "Result",
     "candidate",

@@ -38,7 +38,7 @@ def state_dict(layer: torch.nn.Module) -> Arrays:
     return {name: weight.numpy() for name, weight in layer.state_dict().items()}
 
 
-def assert_found(found: conformance.Finding, params: LSTMParams) -> None:
+def assert_found(found: conformance.LayoutFinding, params: LSTMParams) -> None:
     assert found.verdict == "one", found.remarks
     np.testing.assert_array_equal(found.fits[0].params.kernel, params.kernel)
     np.testing.assert_array_equal(found.fits[0].params.recurrent_kernel, params.recurrent_kernel)

@@ -33,13 +33,13 @@ RANDOM = [
 ]
 
 
-def find(arrays: Arrays, **known: Any) -> conformance.Finding:
+def find(arrays: Arrays, **known: Any) -> conformance.LayoutFinding:
     return conformance.find_layout(arrays, **known)
 
 
 def search(
     vector: Golden, packing: Packing, draw: Draw, only: tuple[str, ...] = ()
-) -> tuple[conformance.Finding, Arrays]:
+) -> tuple[conformance.LayoutFinding, Arrays]:
     arrays = packing.arrays(vector.case.params, draw)
     known = known_run(vector.case, vector.expected, packing.axes)
     dropped = [name for name in ("output", "h", "c") if only and name not in only]
@@ -63,7 +63,7 @@ def by_its_code(lines: str, arrays: Arrays) -> LSTMParams:
     return names["params"]
 
 
-def assert_found(found: conformance.Finding, arrays: Arrays, expected: LSTMParams) -> None:
+def assert_found(found: conformance.LayoutFinding, arrays: Arrays, expected: LSTMParams) -> None:
     assert found.verdict == "one", found.remarks
     fit = found.fits[0]
     assert_same(fit.params, expected)
@@ -359,9 +359,30 @@ def test_what_cannot_be_searched_is_refused_in_one_line() -> None:
     assert "They look like an LSTM of 7 units with a projection to 5." in refusal(projected, x=x, output=output)
     assert "hold NaN" in refusal({**arrays, "odd": np.array([np.nan])}, x=x, output=output)
     assert "the tolerance 0 is none" in refusal(arrays, x=x, output=output, tolerance=0.0)
-    many = {str(n): Draw(str(n)).uniform(1.0, 5, 5) for n in range(30)}
-    assert "30 arrays have the shape (5, 5)" in refusal(many, x=output, output=output)
-    many = {str(n): Draw(str(n)).uniform(1.0, 5) for n in range(30)}
-    assert "30 arrays could each be one gate's bias" in refusal({**arrays, **many}, x=x, output=output)
-    many = {str(n): Draw(str(n)).uniform(1.0, 5, 5) for n in range(12)}
-    assert "too many layouts fit the shapes of these 12 arrays" in refusal(many, x=output, output=output)
+    for count in (12, 30):
+        many = {str(n): Draw(str(n)).uniform(1.0, 5, 5) for n in range(count)}
+        assert f"too many layouts fit the shapes of these {count} arrays" in refusal(many, x=output, output=output)
+    split = Packing(stacking="split").arrays(case.params, Draw("split"))
+    many = {f"b{n}": Draw(str(n)).uniform(1.0, 5) for n in range(30)}
+    assert "too many layouts fit the shapes of these 39 arrays" in refusal({**split, **many}, x=x, output=output)
+
+
+def test_many_square_matrices_and_vectors_beside_the_weights() -> None:
+    vector = VECTORS["square-float64"]
+    arrays = Packing("cfio").arrays(vector.case.params, Draw("beside"))
+    arrays |= {f"dense {n}": Draw(str(n)).uniform(1.0, 4, 4) for n in range(20)}
+    arrays |= {f"shift {n}": Draw(str(n)).uniform(1.0, 4) for n in range(20)}
+    found = find(arrays, **known_run(vector.case, vector.expected, "btf"))
+    assert_found(found, arrays, vector.case.params)
+    assert "So many arrays could be one gate's matrix each that this was not tried." in " ".join(found.remarks)
+
+
+def test_every_sample_and_every_step_count() -> None:
+    case, expected = VECTORS["batch-33-float64"].case, VECTORS["batch-33-float64"].expected
+    arrays = Packing("cfio").arrays(case.params, Draw("whole"))
+    output = expected["output"].copy()
+    assert_found(find(arrays, x=case.x, output=output, h0=case.h0, c0=case.c0), arrays, case.params)
+    output[20, 2, 1] += 1e-3
+    found = conformance.find_layout(arrays, x=case.x, output=output, h0=case.h0, c0=case.c0)
+    assert found.verdict == "none"
+    assert found.nearest[0].error == pytest.approx(1e-3 / np.abs(output).max())

@@ -9,12 +9,15 @@ from itertools import combinations, permutations
 import numpy as np
 import numpy.typing as npt
 
-from conformance.errors import LayoutError
 from conformance.unknown_layout.forms import Arrays
 from lstm_ref.params import FloatArray
 
 MANY = 12
 """More arrays than these, all fit to be one gate's bias, are not tried."""
+
+
+class TooManyError(Exception):
+    """Looking at all layouts would take too long."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Biases:
     rows: npt.NDArray[np.intp]
 
 
-def biases(arrays: Arrays, H: int, interleaved: tuple[bool, ...]) -> Biases:
+def biases(arrays: Arrays, H: int, interleaved: tuple[bool, ...], split: bool) -> Biases:
     """Every bias that the arrays can make.
 
     Parameters
@@ -132,9 +135,11 @@ def biases(arrays: Arrays, H: int, interleaved: tuple[bool, ...]) -> Biases:
     H : int
     interleaved : tuple of bool
         Whether vectors can be interleaved, not interleaved, or both.
+    split : bool
+        Whether the matrices are one for each gate, so that the biases may be too.
     """
     conventions = tuple(_conventions(arrays, H, interleaved))
-    gates, dealt = _per_gate([name for name, array in arrays.items() if _is_vector(array.shape, H)])
+    gates, dealt = _per_gate([n for n, array in arrays.items() if split and _is_vector(array.shape, H)])
     table = [convention.blocks(arrays, H) for convention in conventions]
     table += [gate.values(arrays)[None] for gate in gates]
     first = 4 * len(conventions)
@@ -177,10 +182,7 @@ def _per_gate(names: list[str]) -> tuple[list[GateBias], list[tuple[int, ...]]]:
     if len(names) < 4:
         return [], []
     if len(names) > MANY:
-        raise LayoutError(
-            f"{len(names)} arrays could each be one gate's bias: {', '.join(names[:4])} and so on. "
-            "Name those of one layer with --weights."
-        )
+        raise TooManyError
     gates = [GateBias((name,)) for name in names]
     dealt: list[tuple[int, ...]] = list(permutations(range(len(names)), 4))
     if len(names) == 8:

@@ -156,13 +156,17 @@ def known_and_weights(
         weights = {name: array for name, array in arrays.items() if name not in taken}
     wanted = tuple(patterns)
     for pattern in wanted:
-        if not any(fnmatchcase(name, pattern) for name in weights):
+        if not any(_fits(name, pattern) for name in weights):
             raise LayoutError(f"no weights have a name like {pattern!r}; there are {_listed(weights)}.")
     if wanted:
-        weights = {n: a for n, a in weights.items() if any(fnmatchcase(n, pattern) for pattern in wanted)}
+        weights = {n: a for n, a in weights.items() if any(_fits(n, pattern) for pattern in wanted)}
     if not weights:
         raise LayoutError(f"{file} holds no weights beside the known run.")
     return run, weights
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 def _listed(arrays: dict[str, np.ndarray[Any, Any]]) -> str:

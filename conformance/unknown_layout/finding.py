@@ -13,15 +13,18 @@ from conformance.errors import LayoutError
 from conformance.unknown_layout import remarks
 from conformance.unknown_layout.cells import LSTM, RELATIVES, Cell
 from conformance.unknown_layout.forms import Arrays
+from conformance.unknown_layout.plan import Plan, plan
 from conformance.unknown_layout.recording import RESULTS, TOLERANCES, readings
 from conformance.unknown_layout.remarks import Related
-from conformance.unknown_layout.search import Fit, Plan, fingerprint, plan, search
+from conformance.unknown_layout.search import Fit, fingerprint, fitted, search
 
 SHOWN = 3
 """So many of the nearest are kept."""
-QUICK = 3_000_000
+QUICK = 1_000_000
 """With more work than this, the LSTM's relatives are not tried."""
 
+WHOLE_WORK = 1e9
+"""Of a run of more multiplications, a part is compared."""
 BACKWARDS = {
     "an LSTM that runs backwards in time (the reverse direction of two)": True,
     "an LSTM that runs backwards in time, its output in the order of computation (Keras's go_backwards)": False,
@@ -31,7 +34,7 @@ FROM_ZERO = "an LSTM that starts from a state of zeros, without the h0 and c0 th
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
+class LayoutFinding:
     """What `find_layout` found.
 
     Attributes
@@ -71,7 +74,7 @@ def find_layout(
     h0: npt.ArrayLike | None = None,
     c0: npt.ArrayLike | None = None,
     tolerance: float | None = None,
-) -> Finding:
+) -> LayoutFinding:
     """Find the layout of weights that reproduces a known run.
 
     Parameters
@@ -94,7 +97,7 @@ def find_layout(
 
     Returns
     -------
-    Finding
+    LayoutFinding
 
     Raises
     ------
@@ -122,18 +125,27 @@ def find_layout(
     elif not 0 < tolerance < 1:
         raise LayoutError(f"the tolerance {tolerance:g} is none: it is a share between 0 and 1, such as 1e-3.")
     every = plan(arrays, readings(known))
-    found = search(every, tolerance)
+    found = sorted((_on_the_whole_run(fit, tolerance) for fit in search(every, tolerance)), key=lambda fit: fit.error)
     fits = _merge([fit for fit in found if fit.error <= tolerance])
     nearest = tuple(fit for fit in found if fit.error > tolerance)[:SHOWN]
     related: list[Related] | None = []
     if len(fits) == 1:
-        verdict, said = "one", []
+        verdict, said = "one", remarks.on_one(fits[0])
     elif fits:
-        verdict, said = "several", remarks.on_several(fits)
+        verdict, said = "several", remarks.on_several(fits, all_tried=bool(nearest))
     else:
         related = _relatives(every, tolerance) if every.work <= QUICK else None
-        verdict, said = "none", remarks.on_none(nearest, related, tolerance)
-    return Finding(verdict, tuple(fits), nearest, tolerance, every.count, tuple(related or ()), tuple(said))
+        verdict, said = "none", remarks.on_none(nearest, related)
+    said += [every.left_out] if every.left_out else []
+    return LayoutFinding(verdict, tuple(fits), nearest, tolerance, every.count, tuple(related or ()), tuple(said))
+
+
+def _on_the_whole_run(fit: Fit, tolerance: float) -> Fit:
+    """The fit with the error that it has on all of the known run, if it is one and that does not take long."""
+    reading = fit.ways[0].reading
+    if fit.error > tolerance or fit.compared == reading.sizes[:2] or reading.work > WHOLE_WORK:
+        return fit
+    return fitted(fit.params, reading, LSTM, tolerance, fit.ways)
 
 
 def _can_be_weights(array: np.ndarray[Any, Any]) -> bool:

@@ -51,8 +51,24 @@ def listed(answers: Sequence[str]) -> str:
     return "; or ".join(answers[:FEW]) + (f"; and {more} more" if more > 0 else "")
 
 
-def on_several(fits: Sequence[Fit]) -> list[str]:
-    """Why several layouts that load different weights reproduce a run, and which run would tell them apart."""
+def on_one(fit: Fit) -> list[str]:
+    """What is to be known about the only layout that reproduces a run."""
+    B, T, _, _ = fit.ways[0].reading.sizes
+    if fit.compared == (B, T):
+        return []
+    samples, steps = fit.compared
+    return [f"Compared were the first {samples} of {B} samples and {steps} of {T} steps, which is enough to decide."]
+
+
+def on_several(fits: Sequence[Fit], all_tried: bool) -> list[str]:
+    """Why several layouts that load different weights reproduce a run, and which run would tell them apart.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+    all_tried : bool
+        Whether some that do not reproduce it were run too, so that there are no more that do.
+    """
     reading = fits[0].ways[0].reading
     said = [f"What differs is {', '.join(alternatives([fit.ways[0] for fit in fits])) or 'which blocks are whose'}."]
     reasons = [*_of_the_run(reading), *_of_the_weights(fits)]
@@ -62,6 +78,8 @@ def on_several(fits: Sequence[Fit]) -> list[str]:
             "Their differences are smaller than the tolerance on this run: a longer one, in float64, "
             "or a smaller --tolerance may show them."
         )
+    if not all_tried:
+        said.append("There may be more: all that were run in full reproduce it.")
     best, second = fits[0].error, fits[1].error
     if best * ALONE < second:
         said.append(f"The first is {second / max(best, 1e-16):.3g} times nearer than the second.")
@@ -94,7 +112,7 @@ def _of_the_weights(fits: Sequence[Fit]) -> list[str]:
     return []
 
 
-def on_none(nearest: Sequence[Fit], related: Sequence[Related] | None, tolerance: float) -> list[str]:
+def on_none(nearest: Sequence[Fit], related: Sequence[Related] | None) -> list[str]:
     """What is known about why no layout reproduces a run."""
     if related:
         return []

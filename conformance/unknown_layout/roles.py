@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 
-from conformance.errors import LayoutError
 from conformance.unknown_layout.forms import (
     CROSSWISE,
     CUDNN,
@@ -25,8 +24,8 @@ from conformance.unknown_layout.forms import (
 )
 from lstm_ref.params import FloatArray
 
-MANY = 12
-"""More arrays than these, all fit to be one gate's matrix, are not tried."""
+MOST_FOURS = 6000
+"""Of more arrays than give so many fours, no list is made: there are too many to try."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,14 +110,23 @@ class Matrices:
         return (one, other) if self.joined == "xh" else (other, one)
 
 
-def matrices(arrays: Arrays, D: int, H: int) -> Iterator[Matrices]:
-    """Every pair of kernel and recurrent kernel, and every joined matrix, that the shapes allow."""
-    for joined in _candidates(arrays, D + H, H):
+def matrices(arrays: Arrays, D: int, H: int, split: bool) -> Iterator[Matrices]:
+    """Every pair of kernel and recurrent kernel, and every joined matrix, that the shapes allow.
+
+    Parameters
+    ----------
+    arrays : mapping
+    D, H : int
+    split : bool
+        Those with a matrix for each gate, or those without.
+    """
+    candidates = _split_candidates if split else _stacked_candidates
+    for joined in candidates(arrays, D + H, H):
         if joined.form.stacking not in (CUDNN, CROSSWISE):
             for order in ("xh", "hx"):
                 yield Matrices(joined, None, order, D, H)
-    kernels, recurrents = _candidates(arrays, D, H), _candidates(arrays, H, H)
-    for kernel in kernels:
+    recurrents = list(candidates(arrays, H, H))
+    for kernel in candidates(arrays, D, H):
         for recurrent in recurrents:
             if _go_together(kernel, recurrent):
                 yield Matrices(kernel, recurrent, "", D, H)
@@ -126,27 +134,27 @@ def matrices(arrays: Arrays, D: int, H: int) -> Iterator[Matrices]:
 
 def _go_together(kernel: Blocks, recurrent: Blocks) -> bool:
     one, other = kernel.form, recurrent.form
-    if set(kernel.names) & set(recurrent.names) or kernel.split != recurrent.split:
+    if set(kernel.names) & set(recurrent.names):
         return False
     if one.stacking == CUDNN:
         return other.stacking == CROSSWISE and other.left
     return (one.stacking == INTERLEAVED) == (other.stacking == INTERLEAVED)
 
 
-def _candidates(arrays: Arrays, n: int, H: int) -> list[Blocks]:
-    found = [Blocks((name,), form, arrays) for name, a in arrays.items() for form in stacked_forms(a.shape, n, H)]
+def _stacked_candidates(arrays: Arrays, n: int, H: int) -> Iterator[Blocks]:
+    for name, array in arrays.items():
+        for form in stacked_forms(array.shape, n, H):
+            yield Blocks((name,), form, arrays)
+
+
+def _split_candidates(arrays: Arrays, n: int, H: int) -> Iterator[Blocks]:
     shapes: dict[tuple[int, ...], list[str]] = {}
     for name, array in arrays.items():
         shapes.setdefault(array.shape, []).append(name)
     for shape, names in shapes.items():
         for form in split_forms(shape, n, H):
-            if len(names) > MANY:
-                raise LayoutError(
-                    f"{len(names)} arrays have the shape {shape} and could each be one gate's: {', '.join(names[:4])} "
-                    "and so on. Name those of one layer with --weights."
-                )
-            found += [Blocks(four, form, arrays) for four in combinations(names, 4)]
-    return found
+            for four in islice(combinations(names, 4), MOST_FOURS):
+                yield Blocks(four, form, arrays)
 
 
 def expected_shapes(D: int, H: int) -> str:
@@ -167,6 +175,6 @@ def looks_like(arrays: Arrays, D: int, H: int) -> str:
     for four in sorted(rows):
         if four > 4 * H and {tuple(sorted((four, n))) for n in (D, H)} <= shapes:
             return f"an LSTM of {four // 4} units with a projection to {H}"
-    if H % 2 == 0 and any(True for _ in matrices(arrays, D, H // 2)):
+    if H % 2 == 0 and any(next(matrices(arrays, D, H // 2, split), None) for split in (False, True)):
         return f"an LSTM of {H // 2} units; of an output of two directions side by side, give one half"
     return ""

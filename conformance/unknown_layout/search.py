@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from conformance.errors import LayoutError
 from conformance.layout import Layout
-from conformance.unknown_layout.biases import Biases, biases
+from conformance.unknown_layout.biases import Biases
 from conformance.unknown_layout.cells import LSTM, Cell
-from conformance.unknown_layout.forms import Arrays
 from conformance.unknown_layout.hypothesis import Four, Hypothesis
 from conformance.unknown_layout.options import Indices, Options
+from conformance.unknown_layout.plan import Plan
 from conformance.unknown_layout.python import code
 from conformance.unknown_layout.recording import Reading
-from conformance.unknown_layout.roles import Matrices, expected_shapes, looks_like, matrices
-from conformance.unknown_layout.screen import Screen, first_stage, layouts, work
+from conformance.unknown_layout.roles import Matrices
+from conformance.unknown_layout.screen import Screen
 from lstm_ref import LSTMParams
 from lstm_ref.params import FloatArray
 
-MOST = 45_000_000
-"""More layouts than these are not looked at: it would take longer than anybody wants to wait."""
 MANY = 3_000_000
 """Of more layouts than these, most are dropped for the first number that is off."""
-MOST_CHOICES = 5000
-"""The same of choices of matrices."""
 IN_FULL = 400
 """At most so many layouts are run in full."""
 FULL_WORK = 2e9
@@ -44,6 +38,8 @@ class Fit:
         The worst error as a share of the largest known number of its kind.
     good_steps : int
         So many steps from the first on are within the tolerance; 0 if their outputs are not known.
+    compared : tuple of 2 int
+        How many samples and steps were compared.
     params : LSTMParams
     ways : tuple of Hypothesis
         The layout, and others that load the same weights from these arrays.
@@ -51,6 +47,7 @@ class Fit:
 
     error: float
     good_steps: int
+    compared: tuple[int, int]
     params: LSTMParams
     ways: tuple[Hypothesis, ...]
 
@@ -65,75 +62,7 @@ class Fit:
         return code(self.ways[0])
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Everything to be looked at.
-
-    Attributes
-    ----------
-    readings : tuple of Reading
-    choices : tuple of (int, Matrices, Biases)
-        The reading's number, and what goes with it.
-    work : int
-        What it takes to look at all of them, in layouts.
-    """
-
-    readings: tuple[Reading, ...]
-    choices: tuple[tuple[int, Matrices, Biases], ...]
-    work: int
-
-    @property
-    def count(self) -> int:
-        """How many layouts there are."""
-        return sum(layouts(matrices, biases) for _, matrices, biases in self.choices)
-
-    def on(self, readings: Iterable[Reading]) -> Plan:
-        """The same with the readings changed."""
-        return replace(self, readings=tuple(readings))
-
-
-def plan(arrays: Arrays, readings: list[Reading]) -> Plan:
-    """Every choice of matrices and biases for every reading.
-
-    Raises
-    ------
-    LayoutError
-        If there is none, or there are too many.
-    """
-    choices = []
-    tables: dict[object, Biases] = {}
-    stages: set[object] = set()
-    effort = 0
-    for number, reading in enumerate(readings):
-        _, _, D, H = reading.sizes
-        for each in matrices(arrays, D, H):
-            left = tuple(name for name in arrays if name not in each.names)
-            key = (H, left, each.interleaved)
-            if key not in tables:
-                tables[key] = biases({name: arrays[name] for name in left}, H, each.interleaved)
-            choices.append((number, each, tables[key]))
-            stage = (number, first_stage(reading, each, tables[key]))
-            effort += 0 if stage in stages else work(reading, each, tables[key])
-            stages.add(stage)
-            if effort > MOST or len(choices) > MOST_CHOICES:
-                raise LayoutError(
-                    f"too many layouts fit the shapes of these {len(arrays)} arrays. Name those of one layer with "
-                    "--weights, or record the output of every step from a zero state, which takes the least work."
-                )
-    if not choices:
-        raise LayoutError(_nothing_fits(arrays, readings))
-    return Plan(tuple(readings), tuple(choices), effort)
-
-
-def _nothing_fits(arrays: Arrays, readings: list[Reading]) -> str:
-    shown = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:12])
-    shown += " and so on" if len(arrays) > 12 else ""
-    _, _, D, H = readings[0].sizes
-    text = f"no two arrays have the shapes of a kernel and a recurrent kernel: {shown or 'there are no arrays'}."
-    other = looks_like(arrays, D, H)
-    return f"{text} They look like {other}." if other else f"{text} {expected_shapes(D, H)}."
-
-
+@np.errstate(all="ignore")  # what overflows is not near
 def search(plan: Plan, tolerance: float, cell: Cell = LSTM) -> list[Fit]:
     """The nearest layouts, best first; those within the tolerance that load the same weights are one."""
     screens = [Screen(reading, cell, tolerance, plan.work > MANY) for reading in plan.readings]
@@ -146,13 +75,13 @@ def search(plan: Plan, tolerance: float, cell: Cell = LSTM) -> list[Fit]:
     near.sort(key=lambda item: item[0])
     short = [reading.short(FULL_WORK / 12) for reading in plan.readings]
     count = int(np.clip(FULL_WORK / max(reading.work for reading in short), 12, IN_FULL))
-    fits: dict[object, Fit] = {}
+    fits: dict[tuple[bytes, int], Fit] = {}
     for _, number, hypothesis in near[:count]:
         params = hypothesis.params()
         mark = fingerprint(params)
         fit = fits.get((mark, number))
         if fit is None:
-            fit = Fit(*_error(params, short[number], cell, tolerance), params, ())
+            fit = fitted(params, short[number], cell, tolerance, ())
         fits[mark, number] = replace(fit, ways=tuple(sorted((*fit.ways, hypothesis), key=lambda way: way.rank)))
     return sorted(fits.values(), key=lambda fit: (fit.error, fit.ways[0].rank))
 
@@ -183,9 +112,9 @@ def fingerprint(params: LSTMParams) -> bytes:
     return digest.digest()
 
 
-def _error(params: LSTMParams, reading: Reading, cell: Cell, tolerance: float) -> tuple[float, int]:
-    """The worst error as a share of what is known, and how many steps are right."""
-    output, c = run(params, reading, cell)
+def fitted(params: LSTMParams, reading: Reading, cell: Cell, tolerance: float, ways: tuple[Hypothesis, ...]) -> Fit:
+    """Run weights, and compare with what is known."""
+    output, c = _run(params, reading, cell)
     actual = {"output": output, "h": output[:, -1], "c": c}
     worst = 0.0
     for name, known in reading.known.items():
@@ -197,11 +126,11 @@ def _error(params: LSTMParams, reading: Reading, cell: Cell, tolerance: float) -
         errors = np.abs(output - reading.steps).max(axis=(0, 2))
         wrong = np.flatnonzero(~(errors <= tolerance * (float(np.abs(reading.steps).max()) or 1.0)))
         good = int(wrong[0]) if len(wrong) else len(errors)
-    return worst, good
+    return Fit(worst, good, reading.sizes[:2], params, ways)
 
 
-def run(params: LSTMParams, reading: Reading, cell: Cell) -> tuple[FloatArray, FloatArray]:
-    """The output of every step, (B, T, H), and the last c, (B, H), in float64."""
+def _run(params: LSTMParams, reading: Reading, cell: Cell) -> tuple[FloatArray, FloatArray]:
+    # the output of every step, (B, T, H), and the last c, (B, H), in float64
     kernel, recurrent = params.kernel.astype(np.float64), params.recurrent_kernel.astype(np.float64)
     z_of_x = reading.x @ kernel + (0.0 if params.bias is None else params.bias.astype(np.float64))
     h, c, outputs = reading.h0, reading.c0, []

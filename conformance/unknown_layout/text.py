@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from conformance.layout import Layout
-from conformance.unknown_layout.finding import Finding
+from conformance.unknown_layout.finding import LayoutFinding
 from conformance.unknown_layout.python import code
 from conformance.unknown_layout.remarks import alternatives, listed
 from conformance.unknown_layout.search import Fit
@@ -15,7 +15,7 @@ LISTED = 8
 """Of several fits so many are shown."""
 
 
-def report(found: Finding, load: str = "") -> str:
+def report(found: LayoutFinding, load: str = "") -> str:
     """The whole report.
 
     Parameters
@@ -27,7 +27,7 @@ def report(found: Finding, load: str = "") -> str:
     return "\n".join(_lines(found, load)) + "\n"
 
 
-def _lines(found: Finding, load: str) -> Iterator[str]:
+def _lines(found: LayoutFinding, load: str) -> Iterator[str]:
     yield f"{found.tried:,} layouts fit the shapes; an error of {found.tolerance:.0e} of the largest known number is allowed."
     if found.verdict == "one":
         fit = found.fits[0]
