@@ -1,4 +1,4 @@
-"""Weights put into any layout of the search space, by code that shares nothing with the code that finds them."""
+"""Golden vectors put into any layout of the search space, by code that shares nothing with the code that finds them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
+import conformance
 from conformance.case import Case
 from conformance.draw import Draw
+from conformance.fixtures.store import Golden, golden
+from conformance.unknown_layout.python import code
 from lstm_ref import LSTMParams
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -120,3 +123,47 @@ def random_packing(draw: Draw, case: Case) -> Packing:
         leading=one_of(False, False, True),
         axes=one_of("btf", "tbf", "tfb", "fbt", "ftb", "bft"),
     )
+
+
+VECTORS = {vector.case.id: vector for vector in golden()}
+PLAIN = VECTORS["plain-all-nostate-float64"]
+
+
+def find(arrays: Arrays, **known: Any) -> conformance.LayoutFinding:
+    return conformance.find_layout(arrays, **known)
+
+
+def search(
+    vector: Golden, packing: Packing, draw: Draw, only: tuple[str, ...] = ()
+) -> tuple[conformance.LayoutFinding, Arrays]:
+    arrays = packing.arrays(vector.case.params, draw)
+    known = known_run(vector.case, vector.expected, packing.axes)
+    dropped = [name for name in ("output", "h", "c") if only and name not in only]
+    return find(arrays, **{n: a for n, a in known.items() if n not in dropped}), arrays
+
+
+def assert_same(actual: LSTMParams, expected: LSTMParams) -> None:
+    for name in ("kernel", "recurrent_kernel"):
+        np.testing.assert_array_equal(getattr(actual, name), getattr(expected, name))
+    if expected.bias is None:
+        assert actual.bias is None or not actual.bias.any()
+    else:
+        assert actual.bias is not None
+        np.testing.assert_allclose(actual.bias, expected.bias, rtol=0, atol=4 * float(np.finfo(expected.dtype).eps))
+
+
+def by_its_code(lines: str, arrays: Arrays) -> LSTMParams:
+    names: dict[str, Any] = {"arrays": arrays}
+    exec(lines, names)
+    assert isinstance(names["params"], LSTMParams)
+    return names["params"]
+
+
+def assert_found(found: conformance.LayoutFinding, arrays: Arrays, expected: LSTMParams) -> None:
+    assert found.verdict == "one", found.remarks
+    fit = found.fits[0]
+    assert_same(fit.params, expected)
+    for way in fit.ways:
+        assert_same(by_its_code(code(way), arrays), expected)
+    assert fit.error < found.tolerance
+    assert all(other.error > 100 * found.tolerance for other in found.nearest)

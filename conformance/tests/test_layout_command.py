@@ -127,6 +127,24 @@ def test_found_weights_are_saved_once(capsys: pytest.CaptureFixture[str]) -> Non
     assert "there is no directory" in misuse(capsys, "weights.npz", "--save", "no/found.safetensors")
 
 
+def test_what_a_layout_cannot_say_is_said_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    write("weights.npz", **weights(Packing("icfo", joined="xh", bias="double", forget=True)), **run())
+    text = printed(capsys, "weights.npz")
+    assert "\n# which does not say that 1 is added to the forget gate's bias\n" in text
+    assert "\n# which does not say that the bias is counted twice\n" in text
+    write("weights.npz", **weights(Packing("icfo", "interleaved")), **run())
+    text = printed(capsys, "weights.npz")
+    assert "the four gates of each unit side by side, acting from the right" in text
+    assert "conformance.Layout" not in text
+
+
+def test_what_loads_the_same_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    write("weights.npz", **weights(Packing()), zero=np.zeros(20, np.float32), **run())
+    text = printed(capsys, "weights.npz")
+    assert "These load the same numbers out of these arrays" in text
+    assert re.search(r"^  bias +'[^']+' plus '[^']+'; or 'array \d'$", text, re.MULTILINE)
+
+
 def test_nothing_is_saved_unless_one_layout_fits(capsys: pytest.CaptureFixture[str]) -> None:
     write("step.npz", **weights(Packing()), x=CASE.x[:, :1], output=EXPECTED["output"][:, :1])
     text = printed(capsys, "step.npz", "--save", "found.safetensors", status=1)

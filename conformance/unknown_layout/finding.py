@@ -23,7 +23,7 @@ SHOWN = 3
 QUICK = 1_000_000
 """With more work than this, the LSTM's relatives are not tried."""
 
-WHOLE_WORK = 1e9
+WHOLE_WORK = 5e9
 """Of a run of more multiplications, a part is compared."""
 BACKWARDS = {
     "an LSTM that runs backwards in time (the reverse direction of two)": True,

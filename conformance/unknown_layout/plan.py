@@ -12,7 +12,7 @@ from conformance.unknown_layout.recording import Reading
 from conformance.unknown_layout.roles import Matrices, expected_shapes, looks_like, matrices
 from conformance.unknown_layout.screen import first_stage, layouts, work
 
-MOST = 45_000_000
+MOST = 80_000_000
 """More layouts than these are not looked at: it would take longer than anybody wants to wait."""
 MOST_CHOICES = 5000
 """The same of choices of matrices."""

@@ -44,7 +44,7 @@ def work(reading: Reading, matrices: Matrices, biases: Biases) -> int:
     if _in_two_stages(reading):
         return _starts(matrices, biases)
     _, T, _, H = reading.sizes
-    whole_run = 1 if reading.steps is not None else max(1, T * H * (50 + H) // 500)  # as measured
+    whole_run = 1 if reading.steps is not None else max(1, T * H * (100 + H) // 1000)  # as measured
     return layouts(matrices, biases) * whole_run
 
 

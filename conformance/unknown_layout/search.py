@@ -108,7 +108,7 @@ def fingerprint(params: LSTMParams) -> bytes:
     digest = hashlib.blake2b()
     bias = np.zeros(4 * params.hidden_size) if params.bias is None else params.bias
     for array in (params.kernel, params.recurrent_kernel, bias):
-        digest.update((array.astype(np.float64) + 0.0).tobytes())  # -0.0 becomes 0.0
+        digest.update(array.astype(np.float64).tobytes())
     return digest.digest()
 
 
