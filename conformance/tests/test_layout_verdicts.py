@@ -21,6 +21,7 @@ from conformance.tests.packing import (
     known_run,
     search,
 )
+from conformance.unknown_layout import finding
 from lstm_ref import LSTMParams
 from lstm_ref.params import FloatArray
 
@@ -222,3 +223,14 @@ def test_every_sample_and_every_step_count() -> None:
     found = conformance.find_layout(arrays, x=case.x, output=output, h0=case.h0, c0=case.c0)
     assert found.verdict == "none"
     assert found.nearest[0].error == pytest.approx(1e-3 / np.abs(output).max())
+
+
+def test_where_all_would_take_too_long_a_part_is_compared_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    vector = VECTORS["batch-33-float64"]
+    arrays = Packing("cfio").arrays(vector.case.params, Draw("part"))
+    known = known_run(vector.case, vector.expected, "btf")
+    assert find(arrays, **known).remarks == ()
+    monkeypatch.setattr(finding, "WHOLE_WORK", 1000)
+    found = find(arrays, **known)
+    assert_found(found, arrays, vector.case.params)
+    assert found.remarks[0].startswith("Compared were the first 8 of 33 samples and 3 of 3 steps")

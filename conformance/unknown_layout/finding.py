@@ -24,7 +24,7 @@ QUICK = 1_000_000
 """With more work than this, the LSTM's relatives are not tried."""
 
 WHOLE_WORK = 5e9
-"""Of a run of more multiplications, a part is compared."""
+"""If the full runs would take more multiplications, a part of the known run is compared."""
 BACKWARDS = {
     "an LSTM that runs backwards in time (the reverse direction of two)": True,
     "an LSTM that runs backwards in time, its output in the order of computation (Keras's go_backwards)": False,
@@ -125,27 +125,28 @@ def find_layout(
     elif not 0 < tolerance < 1:
         raise LayoutError(f"the tolerance {tolerance:g} is none: it is a share between 0 and 1, such as 1e-3.")
     every = plan(arrays, readings(known))
-    found = sorted((_on_the_whole_run(fit, tolerance) for fit in search(every, tolerance)), key=lambda fit: fit.error)
+    found = _on_the_whole_run(search(every, tolerance), tolerance)
     fits = _merge([fit for fit in found if fit.error <= tolerance])
     nearest = tuple(fit for fit in found if fit.error > tolerance)[:SHOWN]
     related: list[Related] | None = []
     if len(fits) == 1:
-        verdict, said = "one", remarks.on_one(fits[0])
+        verdict, said = "one", []
     elif fits:
         verdict, said = "several", remarks.on_several(fits, all_tried=bool(nearest))
     else:
         related = _relatives(every, tolerance) if every.work <= QUICK else None
         verdict, said = "none", remarks.on_none(nearest, related)
-    said += [every.left_out] if every.left_out else []
+    said += [remark for remark in (remarks.on_a_part(fits), every.left_out) if remark]
     return LayoutFinding(verdict, tuple(fits), nearest, tolerance, every.count, tuple(related or ()), tuple(said))
 
 
-def _on_the_whole_run(fit: Fit, tolerance: float) -> Fit:
-    """The fit with the error that it has on all of the known run, if it is one and that does not take long."""
-    reading = fit.ways[0].reading
-    if fit.error > tolerance or fit.compared == reading.sizes[:2] or reading.work > WHOLE_WORK:
-        return fit
-    return fitted(fit.params, reading, LSTM, tolerance, fit.ways)
+def _on_the_whole_run(found: list[Fit], tolerance: float) -> list[Fit]:
+    """Those that reproduce a part of the known run with their errors on all of it, if that does not take long."""
+    near = [fit for fit in found if fit.error <= tolerance]
+    if sum(fit.ways[0].reading.work for fit in near) > WHOLE_WORK:
+        return found
+    whole = [fitted(fit.params, fit.ways[0].reading, LSTM, tolerance, fit.ways) for fit in near]
+    return sorted([*whole, *found[len(near) :]], key=lambda fit: fit.error)
 
 
 def _can_be_weights(array: np.ndarray[Any, Any]) -> bool:

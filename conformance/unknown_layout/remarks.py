@@ -51,13 +51,15 @@ def listed(answers: Sequence[str]) -> str:
     return "; or ".join(answers[:FEW]) + (f"; and {more} more" if more > 0 else "")
 
 
-def on_one(fit: Fit) -> list[str]:
-    """What is to be known about the only layout that reproduces a run."""
-    B, T, _, _ = fit.ways[0].reading.sizes
-    if fit.compared == (B, T):
-        return []
-    samples, steps = fit.compared
-    return [f"Compared were the first {samples} of {B} samples and {steps} of {T} steps, which is enough to decide."]
+def on_a_part(fits: Sequence[Fit]) -> str:
+    """What part of the known run was compared; empty for all of it."""
+    for fit in fits:
+        (samples, steps), (B, T) = fit.compared, fit.ways[0].reading.sizes[:2]
+        if (samples, steps) != (B, T):
+            return (
+                f"Compared were the first {samples} of {B} samples and {steps} of {T} steps, which is enough to decide."
+            )
+    return ""
 
 
 def on_several(fits: Sequence[Fit], all_tried: bool) -> list[str]:
