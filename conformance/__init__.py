@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from conformance.declare import candidate
     from conformance.doors import parametrize
     from conformance.layout import Layout, one_sample_at_a_time
+    from conformance.unknown_layout.files import read_arrays
+    from conformance.unknown_layout.finding import LayoutFinding, find_layout
 
 _HOME = {
     "candidate": "declare",
@@ -26,6 +28,9 @@ _HOME = {
     "Options": "case",
     "Result": "case",
     "parametrize": "doors",
+    "LayoutFinding": "unknown_layout.finding",
+    "find_layout": "unknown_layout.finding",
+    "read_arrays": "unknown_layout.files",
     "Layout": "layout",
     "one_sample_at_a_time": "layout",
 }
@@ -37,11 +42,14 @@ __all__ = [
     "Case",
     "Implementation",
     "Layout",
+    "LayoutFinding",
     "Options",
     "Result",
     "candidate",
+    "find_layout",
     "one_sample_at_a_time",
     "parametrize",
+    "read_arrays",
 ]
 
 

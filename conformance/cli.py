@@ -114,6 +114,27 @@ def _parser() -> argparse.ArgumentParser:
     inspect = command("inspect", "list the LSTMs that a file of weights holds")
     inspect.add_argument("file", type=Path, metavar="FILE")
     inspect.set_defaults(run="weights:inspect")
+
+    layout = command("layout", "find the layout of weights by a known run: exit status 0 if exactly one fits, else 1")
+    layout.add_argument(
+        "file", type=Path, metavar="FILE", help=".npz, .safetensors, .pt, .keras or .h5: the weights, and the known run"
+    )
+    layout.add_argument("--known", type=Path, metavar="KNOWN", help="the known run is in this file")
+    for role, meaning in (
+        ("x", "the input"),
+        ("output", "the output of every step, or of the last"),
+        ("h", "the final h"),
+        ("c", "the final c"),
+        ("h0", "the initial h (default: zeros)"),
+        ("c0", "the initial c (default: zeros)"),
+    ):
+        layout.add_argument(f"--{role}", metavar="NAME", help=f"{meaning}, if it is not called {role}")
+    layout.add_argument(
+        "--weights", action="append", default=[], metavar="PATTERN", help="only arrays of such names, as 'encoder.*'"
+    )
+    layout.add_argument("--tolerance", type=float, metavar="SHARE", help="allowed error, of the largest known number")
+    layout.add_argument("--save", type=Path, metavar="NEW.safetensors", help="write kernel, recurrent_kernel and bias")
+    layout.set_defaults(run="weights:layout")
     return parser
 
 

@@ -37,3 +37,24 @@ def inspect(options: argparse.Namespace) -> int:
     print(f"{options.file}: {found[0].format}")
     console().print(table)
     return CONFORMS
+
+
+def layout(options: argparse.Namespace) -> int:
+    """Find the layout of weights that reproduces a known run."""
+    from conformance.unknown_layout import files
+    from conformance.unknown_layout.finding import find_layout
+    from conformance.unknown_layout.recording import INPUTS, RESULTS
+    from conformance.unknown_layout.text import report
+
+    if options.save is not None:
+        files.require_new(options.save)
+    names = {role: getattr(options, role) for role in (*INPUTS, *RESULTS)}
+    known, weights = files.known_and_weights(options.file, options.known, names, options.weights)
+    found = find_layout(weights, **known, tolerance=options.tolerance)
+    print(report(found, files.expression(options.file)), end="")
+    if found.verdict != "one":
+        return DOES_NOT
+    if options.save is not None:
+        files.save(options.save, found.fits[0].params)
+        print(f"\nSaved: lstm_ref.LSTMParams(**safetensors.numpy.load_file({str(options.save)!r}))")
+    return CONFORMS

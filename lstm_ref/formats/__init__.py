@@ -115,10 +115,21 @@ def _pick(path: Path, found: list[Found], name: str | None) -> tuple[Found, Part
 
 
 def _find(path: Path) -> list[Found]:
+    return find_lstms(contents(path))
+
+
+def contents(path: Path) -> Contents:
+    """Every named tensor of a file, whether or not it belongs to an LSTM.
+
+    Raises
+    ------
+    LSTMError
+        As `inspect`.
+    """
     if "\0" in str(path):
         raise MissingFileError(f"there is no file {str(path)!r}: a null character cannot be in a name.")
     try:
-        return find_lstms(_read(path))
+        return _read(path)
     except LSTMError:
         raise
     except FileNotFoundError as error:
