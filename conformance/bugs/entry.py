@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from conformance.bugs.hookable import HookableLSTM
+from conformance.bugs.seen import SEEN
 from conformance.case import Case, Result
 
 GROUPS = ("weights", "cell", "states", "backward")
@@ -40,6 +41,11 @@ class Bug:
     repair: str
     family: str
     make: type[HookableLSTM]
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Where it, or its family, was seen in public."""
+        return SEEN.get(self.slug, SEEN.get(self.family, ()))
 
     def candidate(self) -> Callable[[Case], Result]:
         """The bug as a candidate; what it keeps between calls, if that is the bug, lives in this one."""

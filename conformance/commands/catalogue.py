@@ -31,6 +31,8 @@ def show(options: argparse.Namespace) -> int:
         )
     bug = bugs()[options.slug]
     print(f"{bug.slug} ({bug.group})\n\n{bug.title}\n\nShows:   {bug.shows}\nRepair:  {bug.repair}")
+    for address in bug.seen:
+        print(f"Seen:    {address}")
     return CONFORMS
 
 

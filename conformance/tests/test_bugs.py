@@ -10,6 +10,7 @@ import pytest
 from conformance.bugs import adequacy, bugs, catalogue
 from conformance.bugs.entry import GROUPS, enter
 from conformance.bugs.hookable import HookableLSTM
+from conformance.bugs.seen import SEEN
 from conformance.cli import main
 
 FEW = ("gate-order-iofc", "state-leaks", "grad-batch-mean")
@@ -29,6 +30,11 @@ def test_one_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "grad-cell-overwritten (backward)" in printed
     assert "Repair:  dc += dh * o" in printed
+    assert "Seen:    https://github.com/apache/mxnet/issues/4057" in printed
+
+
+def test_what_was_seen_in_public_is_of_bugs_that_there_are() -> None:
+    assert set(SEEN) <= {bug.slug for bug in bugs().values()} | {bug.family for bug in bugs().values()}
 
 
 def test_an_unknown_one_is_misuse_and_like_ones_are_named(capsys: pytest.CaptureFixture[str]) -> None:
