@@ -21,13 +21,8 @@ fixtures: .venv/ready ## make the golden vectors anew and prove every number of 
 	$(BIN)/lstm-conformance fixtures generate
 	$(BIN)/lstm-conformance fixtures verify --certify
 
-# One thread for everybody: what is compared is the code, not the schedulers.
-bench: export OMP_NUM_THREADS = 1
-bench: export OPENBLAS_NUM_THREADS = 1
-bench: export TF_NUM_INTRAOP_THREADS = 1
-bench: export TF_NUM_INTEROP_THREADS = 1
-bench: .venv/ready ## time the reference beside PyTorch and Keras
-	$(BIN)/lstm-conformance bench
+bench: .venv/ready ## time the reference beside PyTorch, Keras and others: OPTIONS="--grid full --threads both"
+	@$(BIN)/lstm-conformance bench $(OPTIONS)
 
 test: .venv/ready lint published ## everything that CI runs: lint, types, import arrows, unit tests, conformance
 	$(PYTEST) -q

@@ -107,8 +107,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     bugs.set_defaults(run="catalogue:show")
 
-    bench = command("bench", "time lstm_ref beside PyTorch and Keras, interleaved in one process")
-    bench.add_argument("--seconds", type=_positive, default=2.0, metavar="S", help="time for each pair (default: 2)")
+    bench = command("bench", "time lstm_ref beside PyTorch, Keras, onnxruntime, onnx and the bare matrix products")
+    bench.add_argument("--grid", choices=("small", "full"), default="small", help="which sizes (default: small)")
+    bench.add_argument(
+        "--size", type=_sizes, action="append", metavar="B,T,D,H", help="these instead; may be given again"
+    )
+    bench.add_argument("--dtype", choices=("float64", "float32", "both"), default="both", help="default: both")
+    bench.add_argument(
+        "--threads", choices=("1", "all", "both"), default="1", help="one, a thread per core, or both (default: 1)"
+    )
+    bench.add_argument(
+        "--against",
+        type=lambda text: text.split(","),
+        metavar="NAME,...",
+        help="of torch, keras, onnxruntime, onnx, matmul (default: those that are installed)",
+    )
+    bench.add_argument("--seconds", type=_positive, default=0.3, metavar="S", help="for each pair (default: 0.3)")
+    bench.add_argument("--json", type=Path, metavar="F", help="write all figures as JSON")
+    bench.add_argument(
+        "--plot",
+        type=Path,
+        metavar="F",
+        help="draw times against T, against H and against the products: one .png, .svg or .pdf, or a folder of three",
+    )
     bench.set_defaults(run="timing:compare")
 
     inspect = command("inspect", "list the LSTMs that a file of weights holds")
@@ -143,3 +164,10 @@ def _positive(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
     return value
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    sizes = tuple(int(part) if part.strip().isdecimal() else 0 for part in text.split(","))
+    if len(sizes) != 4 or min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not B,T,D,H: four positive whole numbers with commas")
+    return sizes

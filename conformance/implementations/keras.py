@@ -6,9 +6,9 @@ Source: https://keras.io/api/layers/recurrent_layers/lstm/.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read by TensorFlow while it is imported: no start-up chatter
 
@@ -16,11 +16,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from conformance.case import Case, Result
+from conformance.case import QUANTITIES, Case, Result
 from conformance.errors import OracleError
+from conformance.implementations.prepared import Prepared
 from lstm_ref.errors import UnsupportedError
 
-NAMES = ("output", "h", "c", "d_x", "d_h0", "d_c0", "d_kernel", "d_recurrent_kernel", "d_bias")
+Sizes: TypeAlias = tuple[int | None, int | None, int | None, int | None]
+"""(B, T, D, H); None for any."""
+ANY: Sizes = (None, None, None, None)
 
 
 def compute(case: Case) -> Result:
@@ -37,43 +40,55 @@ def compute(case: Case) -> Result:
         raise OracleError(
             f"Keras runs on the backend {keras.backend.backend()!r}, expected TensorFlow. Set KERAS_BACKEND=tensorflow."
         )
-    results = prepared(case)()
-    return {name: np.asarray(tensor) for name, tensor in zip(NAMES, results, strict=False)}
+    ready = _prepared(case, backward=True, sizes=ANY)
+    return ready.result(ready.step())
 
 
-def prepared(case: Case) -> Callable[[], Any]:
-    """The traced forward and backward pass with the case's tensors, ready to be called."""
+def prepared(case: Case, backward: bool) -> Prepared:
+    """The forward pass, or the forward and backward pass, traced for the case's sizes, with the case's tensors."""
+    return _prepared(case, backward, case.sizes)
+
+
+def _prepared(case: Case, backward: bool, sizes: Sizes) -> Prepared:
     params = case.params
     inputs = [case.x, case.h0, case.c0, params.kernel, params.recurrent_kernel]
     if params.bias is not None:
         inputs.append(params.bias)
-    compiled = _compiled(case.dtype.name, params.bias is not None)
+    compiled = _compiled(case.dtype.name, params.bias is not None, backward, sizes)
     tensors = [tf.constant(a) for a in inputs], [tf.constant(a) for a in (case.d_output, case.d_h, case.d_c)]
-    return lambda: compiled(*tensors)
+    return Prepared(lambda: compiled(*tensors), _result)
+
+
+def _result(given: Sequence[tf.Tensor]) -> Result:
+    return {name: np.asarray(tensor) for name, tensor in zip(QUANTITIES, given, strict=False)}
 
 
 @cache
-def _compiled(dtype: str, has_bias: bool) -> Any:
-    """A traced function for all sizes: tracing costs a few tenths of a second, a traced call milliseconds.
+def _compiled(dtype: str, has_bias: bool, backward: bool, sizes: Sizes) -> Any:
+    """A function traced for these sizes, or for all: tracing costs a few tenths of a second, a traced call milliseconds.
 
     The layer's own `call` is traced, with the case's weights in the place of its variables, so that
-    one trace serves every D and H.
+    one trace can serve every D and H. One that does is up to a quarter slower.
     """
+    B, T, D, H = sizes
+    gates = None if H is None else 4 * H
     layer = keras.layers.LSTM(1, use_bias=has_bias, return_sequences=True, return_state=True, dtype=dtype)
     layer.build((None, None, 1))
-    shapes = [(None,) * n for n in (3, 2, 2, 2, 2, 1)[: 6 if has_bias else 5]]
+    shapes = [(B, T, D), (B, H), (B, H), (D, gates), (H, gates), (gates,)][: 6 if has_bias else 5]
     inputs_like = [tf.TensorSpec(shape, dtype) for shape in shapes]
-    cotangents_like = [tf.TensorSpec((None,) * n, dtype) for n in (3, 2, 2)]
+    cotangents_like = [tf.TensorSpec(shape, dtype) for shape in ((B, T, H), (B, H), (B, H))]
 
     @tf.function(input_signature=[inputs_like, cotangents_like])  # type: ignore[untyped-decorator]  # TensorFlow has no types
-    def forward_and_backward(inputs: list[tf.Tensor], cotangents: list[tf.Tensor]) -> list[tf.Tensor]:
+    def compiled(inputs: list[tf.Tensor], cotangents: list[tf.Tensor]) -> list[tf.Tensor]:
         x, h0, c0, *weights = inputs
         for name, weight in zip(("kernel", "recurrent_kernel", "bias"), weights, strict=False):
             object.__setattr__(layer.cell, name, weight)  # around Keras's tracker, which takes variables only
+        if not backward:
+            return list(layer.call(x, initial_state=[h0, c0]))
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             outputs = layer.call(x, initial_state=[h0, c0])
         gradients = tape.gradient(outputs, inputs, output_gradients=cotangents, unconnected_gradients="zero")
         return [*outputs, *gradients]
 
-    return forward_and_backward
+    return compiled

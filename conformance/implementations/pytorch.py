@@ -5,13 +5,14 @@ Source: https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from conformance.case import Case, Result
+from conformance.case import QUANTITIES, Case, Result
 from conformance.errors import OracleError
+from conformance.implementations.prepared import Prepared
 from lstm_ref.errors import UnsupportedError
 from lstm_ref.params import FloatArray
 
@@ -50,16 +51,28 @@ def compute(case: Case) -> Result:
     return result
 
 
-def prepared(case: Case) -> Callable[[], None]:
-    """The forward and backward pass alone, for timing: the layer and its tensors are made beforehand."""
-    layer, cotangents = _layer(case), _cotangents(case)
-    x, h0, c0 = (torch.tensor(a, requires_grad=True) for a in (case.x, case.h0[None], case.c0[None]))
+def prepared(case: Case, backward: bool) -> Prepared:
+    """The layer and its tensors, ready for a forward pass in inference mode, or for a forward and a backward pass."""
+    layer, cotangents = _layer(case).requires_grad_(backward), _cotangents(case)
+    x, h0, c0 = (torch.tensor(a, requires_grad=backward) for a in (case.x, case.h0[None], case.c0[None]))
 
-    def step() -> None:
+    def inference() -> Sequence[torch.Tensor]:
+        with torch.inference_mode():
+            output, (h, c) = layer(x, (h0, c0))
+        return output, h, c
+
+    def training() -> Sequence[torch.Tensor]:
         output, (h, c) = layer(x, (h0, c0))
-        torch.autograd.grad([output, h, c], [x, h0, c0, *layer.parameters()], cotangents)
+        gradients = torch.autograd.grad([output, h, c], [x, h0, c0, *layer.parameters()], cotangents)
+        return output, h, c, *gradients
 
-    return step
+    return Prepared(training if backward else inference, _result)
+
+
+def _result(given: Sequence[torch.Tensor]) -> Result:
+    result = {name: _array(tensor) for name, tensor in zip(QUANTITIES, given, strict=False)}
+    result |= {name: result[name][0] for name in ("h", "c", "d_h0", "d_c0") if name in result}
+    return result | {name: result[name].T for name in ("d_kernel", "d_recurrent_kernel") if name in result}
 
 
 def _layer(case: Case) -> torch.nn.LSTM:
