@@ -26,8 +26,18 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "blas": f"{blas['name']} {blas.get('version', '')}".strip(),
+        "blas": f"{blas['name']} {blas.get('version', '')}{_kernels()}".strip(),
     }
+
+
+def _kernels() -> str:
+    """Which processor's kernels NumPy's BLAS chose when it was loaded: an older one's may be half as fast."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ModuleNotFoundError:
+        return ", kernels unknown without threadpoolctl"
+    chosen = [info["architecture"] for info in threadpool_info() if info.get("internal_api") == "openblas"]
+    return f", {chosen[0]} kernels" if chosen else ""
 
 
 def _processor() -> str:
