@@ -8,7 +8,7 @@ be, the true derivative of that forward pass, one bug, or two whose traces toget
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 
 import numpy as np
 
@@ -48,14 +48,16 @@ def forward(
 
     yield fitting([()])
     yield fitting([(slug,) for slug in of_group("weights", "cell", "states")])
+    alike = [*permutations(of_group("states"), 2), *combinations(of_group("cell"), 2)]
     observed = hidden()
     if observed is None or not observed.given:
+        yield fitting(alike)
         return
     layouts, rest = of_group("weights"), of_group("cell", "states")
     both = product(of_group("cell"), of_group("states"))
     one = [(slug,) for slug in rest if fits(Hypothesis((slug,)), [observed], FORWARD)]
     two = [slugs for slugs in both if fits(Hypothesis(slugs), [observed], FORWARD)]
-    yield fitting([*two, *((layout, *slugs) for layout in layouts for slugs in one)])
+    yield fitting([*alike, *two, *((layout, *slugs) for layout in layouts for slugs in one)])
     yield fitting((layout, *slugs) for layout in layouts for slugs in two)
     # what is left are layouts wrong in two respects, and the one layout that shows wherever there is a cell
     yield fitting([*combinations(layouts, 2), *product(["forget-bias-added"], rest)])
