@@ -84,9 +84,7 @@ def _diagnosis(diagnosis: Diagnosis, failures: int, console: Console) -> None:
         if finding.explains == finding.of:
             explains = f"all {finding.of:,} failing checks" if finding.of > 1 else "the failing check"
         if finding.of < failures:
-            explains = (
-                f"{finding.explains:,} of {finding.of:,} failing checks, those that were looked into of {failures:,}"
-            )
+            explains += f" that were looked into, of {failures:,}"
         verb, together = ("explains", "") if len(finding.bugs) == 1 else ("explain", "together ")
         alone = "Diagnosis: " if len(diagnosis.findings) == 1 else ""
         bugs = f"[bold]{'[/] and [bold]'.join(finding.bugs)}[/]"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import conformance
+from conformance.bugs import bugs
 from conformance.bugs.hookable import HookableLSTM
 from conformance.case import Case
 from conformance.cli import main
@@ -177,6 +178,40 @@ def test_two_bugs_of_one_group_are_found_together() -> None:
     assert findings[0].explains == findings[0].of
 
 
+def test_an_ignored_state_is_found_with_a_layout_and_a_gradient_bug() -> None:
+    class Three(bugs()["gate-order-ifoc"].make, StateIgnored, bugs()["grad-cell-carry-misses-forget"].make):  # type: ignore[misc]
+        pass
+
+    named = [set(f.bugs) for f in examined(Three()).findings]
+    assert named == [{"gate-order-ifoc", "h0-ignored", "c0-ignored", "grad-cell-carry-misses-forget"}]
+
+
+def test_final_cotangents_ignored_both_are_found() -> None:
+    def outputs_alone(case: Case) -> Any:
+        return wrong.lstm(case, d_h=lambda case: np.zeros_like(case.d_h), d_c=lambda case: np.zeros_like(case.d_c))
+
+    findings = examined(outputs_alone).findings
+    assert [set(f.bugs) for f in findings] == [{"grad-final-hidden-ignored", "grad-final-cell-ignored"}]
+
+
+@pytest.mark.parametrize(
+    "slug", ["recurrent-transposed", "recurrent-reshaped", "concat-order-swapped", "kernel-reshaped"]
+)
+def test_weights_read_wrongly_for_the_forward_pass_alone(slug: str) -> None:
+    class ForwardAlone(bugs()[slug].make):  # type: ignore[misc]
+        write = HookableLSTM.write
+
+        def input_gradient(self, dz: Any, W: Any) -> Any:
+            return dz @ self.case.params.kernel.T
+
+        def carry_hidden(self, dz: Any, U: Any, step: Any) -> Any:
+            return dz @ self.case.params.recurrent_kernel.T
+
+    findings = examined(ForwardAlone()).findings
+    assert [(f.bugs, f.certain, f.explains == f.of) for f in findings] == [((slug,), True, True)]
+    assert "which the forward pass alone reads wrongly" in findings[0].repair
+
+
 @pytest.mark.parametrize("kind", [CoshOverflows, TanhOfExponentials])
 def test_an_overflow_elsewhere_is_not_called_the_sigmoids(kind: type[HookableLSTM]) -> None:
     report = run(kind(), "candidate")
@@ -219,4 +254,4 @@ def test_it_is_said_how_many_failing_checks_were_not_looked_into(capsys: pytest.
     from conformance.tests import test_diagnose
 
     assert main(["check", f"{test_diagnose.__file__}:no_tanh_and_its_own_backward"]) == 1
-    assert "failing checks, those that were looked into of 1,4" in capsys.readouterr().out
+    assert "failing checks that were looked into, of 1,4" in capsys.readouterr().out
