@@ -29,6 +29,8 @@ REFINEMENTS = 3
 """How many bugs are added for cases that the first ones do not explain."""
 PLAIN = ("sizes-", "plain-", "stateless-")
 """The golden vectors in which nothing is special."""
+SATURATED = "saturated-"
+"""In the names of those whose gates are saturated."""
 
 
 def diagnose(
@@ -144,11 +146,14 @@ class _Examination:
         if best and len(best[0].checks) == best[0].of:
             return Diagnosis(findings)
         if self.stateful:
-            kept = "It keeps something between calls, so no call says anything by itself: mend that, then check again."
-            return Diagnosis(findings, (*in_cases(self.report), Statement(False, kept)))
-        known = best[0].hypothesis if best else Hypothesis()
-        main = self.main[0]
-        return Diagnosis(findings, locate(self.call, self.report, main.case.dtype.name, known, main.narrow))
+            kept = (
+                "The same case gave other numbers when it was called again: something is kept between calls, or drawn "
+                "at random. So no call says anything by itself: mend that, then check again."
+            )
+            return Diagnosis(findings, (*in_cases(self.report, best[0].bugs if best else ()), Statement(False, kept)))
+        known, observed = (best[0].hypothesis, best[0].observed) if best else (Hypothesis(), ())
+        case, narrow = self.main[0].case, self.main[0].narrow
+        return Diagnosis(findings, locate(self.call, self.report, case.dtype.name, known, observed, narrow))
 
     def best(self) -> list[Explanation]:
         """The best explanations: several if nothing tells them apart."""
@@ -207,14 +212,23 @@ class _Examination:
             array.dtype.itemsize / report.trials[id].case.dtype.itemsize
             for id, given in report.given.items()
             for array in given.values()
-            if isinstance(array, np.ndarray) and report.trials[id].case.dtype.name in self.dtypes
+            if isinstance(array, np.ndarray)
+            and array.dtype.kind == "f"
+            and report.trials[id].case.dtype.name in self.dtypes
         }
         if max(sizes, default=1) > 1:
             found.append("dtype-widened")
-        warned = [r for r in self.failures if r.quantity == "quiet-when-saturated" and "overflow" in r.message]
-        if warned and not self.misbehaviours(hypothesis, warned):
+        overflow = "overflow encountered in exp"  # not in cosh, of which some build slopes
+        warned = [r for r in self.failures if r.quantity == "quiet-when-saturated" and overflow in r.message]
+        if warned and self.finite_when_saturated and not self.misbehaviours(hypothesis, warned):
             found.append("sigmoid-overflow")
         return tuple(found)
+
+    @cached_property
+    def finite_when_saturated(self) -> bool:
+        """Whether saturated gates give no NaN: a tanh made of exponentials does, a sigmoid that overflows does not."""
+        saturated = [o for o in self.observations.values() if o.case.id.startswith(SATURATED)]
+        return all(np.isfinite(array).all() for o in saturated for array in o.given.values())
 
     def misbehaviours(self, hypothesis: Hypothesis, failed: Sequence[CheckResult]) -> set[str]:
         """Those of the failed checks of behaviour that an LSTM with these bugs fails as well."""

@@ -70,7 +70,7 @@ def observe(case: Case, given: Mapping[str, Any], with_gradients: bool = True) -
             continue
         if with_gradients or name in FORWARD:
             with np.errstate(over="ignore"):
-                arrays[name] = array.astype(case.dtype)
+                arrays[name] = np.asarray(array).astype(case.dtype)  # a matrix or a masked array is an array, too
     return Observation(case, arrays)
 
 

@@ -8,12 +8,12 @@ be, the true derivative of that forward pass, one bug, or two whose traces toget
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 
 import numpy as np
 
 from conformance.bugs.catalogue import bugs
-from conformance.bugs.hypothesis import AS_READ, TRUE, Hypothesis
+from conformance.bugs.hypothesis import AS_GIVEN, AS_READ, TRUE, Hypothesis
 from conformance.case import FORWARD, GRADIENTS
 from conformance.evidence import DERIVED, Observation, fits
 from lstm_ref.params import GATES
@@ -44,17 +44,20 @@ def forward(
     """
 
     def fitting(candidates: Iterable[tuple[str, ...]]) -> list[Hypothesis]:
-        return [found for slugs in candidates if fits(found := Hypothesis((*always, *slugs)), main, FORWARD)]
+        found = [one for slugs in candidates if fits(one := Hypothesis((*always, *slugs)), main, FORWARD)]
+        return [one for n, one in enumerate(found) if {*one.bugs} not in [{*other.bugs} for other in found[:n]]]
 
     yield fitting([()])
     yield fitting([(slug,) for slug in of_group("weights", "cell", "states")])
+    alike = [*permutations(of_group("states"), 2), *combinations(of_group("cell"), 2)]
     observed = hidden()
     if observed is None or not observed.given:
+        yield fitting(alike)
         return
     layouts, rest = of_group("weights"), of_group("cell", "states")
     both = product(of_group("cell"), of_group("states"))
     one = [(slug,) for slug in rest if fits(Hypothesis((slug,)), [observed], FORWARD)]
-    two = [slugs for slugs in both if fits(Hypothesis(slugs), [observed], FORWARD)]
+    two = [slugs for slugs in (*both, *alike) if fits(Hypothesis(slugs), [observed], FORWARD)]
     yield fitting([*two, *((layout, *slugs) for layout in layouts for slugs in one)])
     yield fitting((layout, *slugs) for layout in layouts for slugs in two)
     # what is left are layouts wrong in two respects, and the one layout that shows wherever there is a cell
@@ -77,6 +80,10 @@ def backward(given: Hypothesis, main: Sequence[Observation]) -> list[Hypothesis]
     singles = [given.also(slug) for slug in of_group("backward")]
     if found := [one for one in singles if fits(one, main, quantities)]:
         return found
+    if any(bugs()[slug].group == "weights" for slug in given.bugs):
+        as_given = Hypothesis(given.bugs, AS_GIVEN)
+        if fits(as_given, main, quantities):
+            return [as_given]
     traces = {one.bugs[-1]: trace(given, one, main[0]) for one in singles}
     wanted = trace(given, None, main[0])
     local = [slug for slug, places in traces.items() if places and places <= wanted]

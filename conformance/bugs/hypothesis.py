@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 
 from conformance.bugs.catalogue import bugs
-from conformance.bugs.hookable import HookableLSTM
+from conformance.bugs.hookable import HookableLSTM, Step
 from conformance.case import Case, Result
 
 NESTING = ("states", "weights", "cell", "backward")
 """Outermost first: a layout is undone after the gradients were made wrong."""
-FORMULAS, TRUE, AS_READ = "formulas", "true", "as read"
+FORMULAS, TRUE, AS_READ, AS_GIVEN = "formulas", "true", "as read", "as given"
 GRADIENTS_ARE = {
     FORMULAS: "what the backward formulas make of the forward pass as it is, in the layout that the weights came in",
     TRUE: "the true ones of the forward pass as it is, however wrong that is",
+    AS_GIVEN: "what the backward formulas make of it with the weights as given, which the forward pass alone reads wrongly",
     AS_READ: "what the backward formulas make of it, in the layout that the weights were wrongly read in",
 }
 STEP = 1e-30
@@ -56,6 +57,14 @@ class Hypothesis:
         return Hypothesis((*self.bugs, *slugs), self.gradients)
 
 
+class _ReadRightly(HookableLSTM):
+    """The backward pass gets the matrices as they were given, however the forward pass read them."""
+
+    def backward(self, steps: list[Step], d_output: Any, d_h: Any, d_c: Any, W: Any, U: Any) -> tuple[Any, ...]:
+        kernel, recurrent_kernel, _ = HookableLSTM.read(self, self.case)
+        return super().backward(steps, d_output, d_h, d_c, kernel, recurrent_kernel)
+
+
 @cache
 def kind(slugs: tuple[str, ...], gradients: str = FORMULAS) -> type[HookableLSTM]:
     """One LSTM with all these bugs."""
@@ -64,6 +73,8 @@ def kind(slugs: tuple[str, ...], gradients: str = FORMULAS) -> type[HookableLSTM
     if gradients == AS_READ:
         unread = kind(tuple(bug.slug for bug in entries if bug.group != "weights"))
         several = type("AsRead", (several,), {"write": unread.write})
+    if gradients == AS_GIVEN:
+        several = type("AsGiven", (_ReadRightly, several), {"write": HookableLSTM.write})
     return several
 
 

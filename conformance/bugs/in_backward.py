@@ -8,6 +8,7 @@ import numpy as np
 
 from conformance.bugs.entry import enter
 from conformance.bugs.hookable import HookableLSTM, Step
+from conformance.case import Case
 from lstm_ref import reorder_gates
 
 NAMES = {"i": "input", "f": "forget", "o": "output"}
@@ -123,13 +124,25 @@ _backward(
     "grad-hidden-misses-cell-path", "dh is carried back from the local dc alone, without what was carried in c.",
     "Hidden by T <= 2 and a loss on the outputs.", "Build dz once, from the whole dc.", carry_local=True,
 )  # fmt: skip
-_backward(
+
+
+def _cotangents(slug: str, title: str, shows: str, repair: str, change: Any) -> None:
+    """A bug in what is made of d_output, d_h and d_c."""
+
+    class OtherCotangents(HookableLSTM):
+        def cotangents(self, case: Case) -> Any:
+            return change(*super().cotangents(case))
+
+    enter("backward", slug, title, shows, repair)(OtherCotangents)
+
+
+_cotangents(
     "grad-final-cell-ignored", "d_c, the cotangent of the final c, is not used.", "Hidden by losses on the outputs alone.",
-    "Begin with dc = d_c.", cotangents=lambda self, case: (case.d_output, case.d_h, np.zeros_like(case.d_c)),
+    "Begin with dc = d_c.", lambda d_output, d_h, d_c: (d_output, d_h, np.zeros_like(d_c)),
 )  # fmt: skip
-_backward(
+_cotangents(
     "grad-final-hidden-ignored", "d_h, the cotangent of the final h, is not used.", "Hidden by losses on the outputs alone.",
-    "Begin with dh = d_h.", cotangents=lambda self, case: (case.d_output, np.zeros_like(case.d_h), case.d_c),
+    "Begin with dh = d_h.", lambda d_output, d_h, d_c: (d_output, np.zeros_like(d_h), d_c),
 )  # fmt: skip
 _backward(
     "grad-only-last-output", "Only the last step's d_output is used.", "Hidden by losses on the last output.",

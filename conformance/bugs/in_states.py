@@ -8,52 +8,64 @@ from typing import Any
 import numpy as np
 
 from conformance.bugs.entry import enter
-from conformance.bugs.hookable import HookableLSTM
+from conformance.bugs.hookable import HookableLSTM, Step
+from conformance.case import Case
 
 
-def _state(slug: str, title: str, shows: str, repair: str, **methods: Any) -> None:
-    enter("states", slug, title, shows, repair)(type("OtherStates", (HookableLSTM,), methods))
+def _inputs(slug: str, title: str, shows: str, repair: str, change: Any) -> None:
+    """A bug in what is made of x, h0 and c0."""
+
+    class OtherInputs(HookableLSTM):
+        def inputs(self, case: Case) -> Any:
+            return change(*super().inputs(case))
+
+    enter("states", slug, title, shows, repair)(OtherInputs)
 
 
-_state(
+_inputs(
     "h0-ignored", "The initial h is taken as zero.", "Hidden by a zero initial state.", "Begin with the h0 that was given.",
-    inputs=lambda self, case: (case.x, np.zeros_like(case.h0), case.c0),
+    lambda x, h, c: (x, np.zeros_like(h), c),
 )  # fmt: skip
-_state(
+_inputs(
     "c0-ignored", "The initial c is taken as zero.", "Hidden by a zero initial state.", "Begin with the c0 that was given.",
-    inputs=lambda self, case: (case.x, case.h0, np.zeros_like(case.c0)),
+    lambda x, h, c: (x, h, np.zeros_like(c)),
 )  # fmt: skip
-_state(
+_inputs(
     "h0-c0-swapped", "The initial h and c are exchanged.", "Hidden by equal or zero initial states.",
-    "The state is (h, c), in this order; Flax has (c, h).", inputs=lambda self, case: (case.x, case.c0, case.h0),
+    "The state is (h, c), in this order; Flax has (c, h).", lambda x, h, c: (x, c, h),
 )  # fmt: skip
 
 
-def _finish(change: Any) -> Any:
-    return lambda self, steps, h0, c0: change(*HookableLSTM.finish(self, steps, h0, c0), steps, h0)
+def _finish(slug: str, title: str, shows: str, repair: str, change: Any) -> None:
+    """A bug in what is given as output, h and c."""
+
+    class OtherFinish(HookableLSTM):
+        def finish(self, steps: list[Step], h0: Any, c0: Any) -> Any:
+            return change(*super().finish(steps, h0, c0), steps)
+
+    enter("states", slug, title, shows, repair)(OtherFinish)
 
 
-_state(
+_finish(
     "final-states-swapped", "The final state is given as (c, h).", "The outputs are right.", "Give (h, c).",
-    finish=_finish(lambda y, h, c, steps, h0: (y, c, h)),
+    lambda y, h, c, steps: (y, c, h),
 )  # fmt: skip
-_state(
+_finish(
     "final-cell-tanh", "tanh(c) is given as the final c.", "Only c is wrong; hidden by a small c.", "Give c itself.",
-    finish=_finish(lambda y, h, c, steps, h0: (y, h, np.tanh(c))),
+    lambda y, h, c, steps: (y, h, np.tanh(c)),
 )  # fmt: skip
-_state(
+_finish(
     "final-state-first-step", "The state after the first step is given as the final one.", "Hidden by T = 1.",
-    "Give the state after the last step.",
-    finish=_finish(lambda y, h, c, steps, h0: (y, steps[0].h_next, steps[0].c_next)),
+    "Give the state after the last step.", lambda y, h, c, steps: (y, steps[0].h_next, steps[0].c_next),
 )  # fmt: skip
-_state(
+_finish(
     "output-lagged", "output[t] is the state before the step, not after it.", "The final state is right.",
-    "Store h after it was computed.", finish=_finish(lambda y, h, c, steps, h0: (np.stack([s.h for s in steps], 1), h, c)),
+    "Store h after it was computed.", lambda y, h, c, steps: (np.stack([s.h for s in steps], 1), h, c),
 )  # fmt: skip
-_state(
+_finish(
     "output-aliased", "Every output is the last one: the list holds one array many times.", "Hidden by T = 1.",
     "Store a copy of h at each step, or compute into a new array.",
-    finish=_finish(lambda y, h, c, steps, h0: (np.repeat(h[:, None], len(steps), axis=1), h, c)),
+    lambda y, h, c, steps: (np.repeat(h[:, None], len(steps), axis=1), h, c),
 )  # fmt: skip
 
 
@@ -117,8 +129,9 @@ class InputMutated(HookableLSTM):
 )
 class BatchTimeSwapped(HookableLSTM):
     def inputs(self, case: Any) -> Any:
-        B, T, D = case.x.shape
-        return case.x.reshape(T, B, D).transpose(1, 0, 2), case.h0, case.c0
+        x, h, c = super().inputs(case)
+        B, T, D = x.shape
+        return x.reshape(T, B, D).transpose(1, 0, 2), h, c
 
 
 @enter(
@@ -130,7 +143,8 @@ class BatchTimeSwapped(HookableLSTM):
 )
 class BatchLeak(HookableLSTM):
     def inputs(self, case: Any) -> Any:
-        return case.x, np.broadcast_to(case.h0[:1], case.h0.shape), np.broadcast_to(case.c0[:1], case.c0.shape)
+        x, h, c = super().inputs(case)
+        return x, np.broadcast_to(h[:1], h.shape), np.broadcast_to(c[:1], c.shape)
 
 
 @enter(
@@ -142,7 +156,8 @@ class BatchLeak(HookableLSTM):
 )
 class TimeReversed(HookableLSTM):
     def inputs(self, case: Any) -> Any:
-        return case.x[:, ::-1], case.h0, case.c0
+        x, h, c = super().inputs(case)
+        return x[:, ::-1], h, c
 
 
 @enter(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from conformance.bugs.hypothesis import Hypothesis
-from conformance.case import FORWARD, GRADIENTS, QUANTITIES
+from conformance.case import FORWARD, GRADIENTS
 from conformance.checks.call import Caller
 from conformance.diagnosis import Statement
 from conformance.locate.backward import gradients
@@ -17,7 +19,9 @@ from conformance.runner import Report
 __all__ = ["locate"]
 
 
-def locate(call: Caller, report: Report, dtype: str, known: Hypothesis, narrow: bool) -> tuple[Statement, ...]:
+def locate(
+    call: Caller, report: Report, dtype: str, known: Hypothesis, observed: Sequence[str], narrow: bool
+) -> tuple[Statement, ...]:
     """What probing establishes.
 
     Parameters
@@ -30,16 +34,18 @@ def locate(call: Caller, report: Report, dtype: str, known: Hypothesis, narrow: 
         In which it is probed.
     known : Hypothesis
         The bugs that are known already: what is right is what an LSTM with them gives.
+    observed : sequence of str
+        The bugs that are known and change no numbers.
     narrow : bool
         Whether it computes in a narrower dtype.
     """
-    found = in_cases(report)
+    found = in_cases(report, (*known.bugs, *observed))
     prober = Prober(call, known, dtype, report.without, narrow)
-    failing = {name: [r for r in report.failures if r.quantity == name] for name in QUANTITIES}
-    forward = [r for name in FORWARD for r in failing[name]]
-    if any(forward):
+    wrong = [r for r in report.failures if r.comparison is not None]  # not those of which there is no result at all
+    forward = [r for r in wrong if r.quantity in FORWARD]
+    if forward:
         smallest = min(forward, key=lambda r: np.prod(report.sizes[r.trial]))
         found += forward_pass(prober, report.trials[smallest.trial].case)
-    if any(failing[name] for name in GRADIENTS):
-        found += gradients(prober, not forward or bool(known.bugs))
+    if any(r.quantity in GRADIENTS for r in wrong):
+        found += gradients(prober)
     return tuple(found)

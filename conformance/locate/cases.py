@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from itertools import permutations
 
@@ -10,16 +11,33 @@ from conformance.compare import compare_quantity
 from conformance.diagnosis import Statement, is_right, is_wrong
 from conformance.locate.prober import listed
 from conformance.runner import CheckResult, Report
+from conformance.search import OBSERVED
 
 FEW = 8
 """So many cases are named; of more, what they have in common is said."""
-Sizes = tuple[int, int, int, int]
+_NUMBER = re.compile(r"\d+(?!\d*\)$)")
+"""A number in a message, but for the line's, which ends it."""
 
 
-def in_cases(report: Report) -> list[Statement]:
-    """In which cases calls fail, shapes are wrong, numbers are wrong."""
+def in_cases(report: Report, known: Collection[str] = ()) -> list[Statement]:
+    """In which cases calls fail, shapes are wrong, numbers are wrong; less what known bugs make wrong.
+
+    Parameters
+    ----------
+    report : Report
+    known : collection of str
+        The slugs of bugs that were found.
+    """
     by_value = [r for r in report.of_profile(report.profile) if not r.behaviour]
     found = [*_failed_calls(report, by_value), *_shapes(report, by_value)]
+    if not {"dtype-narrowed", "dtype-widened"} & set(known):
+        found += _types(report, by_value)
+    return found if set(known) - set(OBSERVED) else found + _numbers(report, by_value)
+
+
+def _numbers(report: Report, by_value: list[CheckResult]) -> list[Statement]:
+    """In which cases numbers are wrong, and how wrong."""
+    found = []
     wrong = {r.trial for r in by_value if r.status == "failed" and r.comparison and not r.comparison.reason}
     if wrong and len(wrong) < len(report.trials):
         found.append(
@@ -29,8 +47,8 @@ def in_cases(report: Report) -> list[Statement]:
     if wrong and max(errors) < 1e-3:
         found.append(
             is_wrong(
-                f"All errors are small, at most {max(errors):.1e} of the quantity's largest number: something "
-                "is approximated or rounded, and nothing is left out or exchanged."
+                f"All errors are small, at most {max(errors):.1e} of the quantity's largest number: that is how "
+                "something approximated or rounded looks, rather than something left out or exchanged."
             )
         )
     quantities = {name: [r for r in by_value if r.quantity == name] for name in QUANTITIES}
@@ -41,14 +59,41 @@ def in_cases(report: Report) -> list[Statement]:
 
 
 def _failed_calls(report: Report, results: list[CheckResult]) -> list[Statement]:
-    reasons: dict[str, set[str]] = {}
+    """How calls fail; messages that differ in their numbers alone, as those with sizes do, count as one."""
+    reasons: dict[str, dict[str, str]] = {}
     for r in results:
         if r.status == "failed" and r.comparison is None:
-            reasons.setdefault(r.message, set()).add(r.trial)
-    return [
-        is_wrong(f"In {len(trials)} of {len(report.trials)} cases it {message}{_which(report, trials)}.")
-        for message, trials in reasons.items()
-    ]
+            reasons.setdefault(_NUMBER.sub("N", r.message), {})[r.trial] = r.message
+    found = []
+    for alike in sorted(reasons.values(), key=len, reverse=True)[:FEW]:
+        message, *others = dict.fromkeys(alike.values())
+        also = "; the numbers in the message differ" if others else ""
+        cases = f"In {len(alike)} of {len(report.trials)} cases"
+        found.append(is_wrong(f"{cases} it {message}{_which(report, alike)}{also}."))
+    if len(reasons) > FEW:
+        found.append(is_wrong(f"Calls failed in {len(reasons) - FEW} further ways."))
+    failed = {trial for alike in reasons.values() for trial in alike}
+    if failed and failed == set(list(report.trials)[1:]):
+        found.append(
+            is_wrong("Its first call gave a result and every later one failed: is something kept between calls?")
+        )
+    return found
+
+
+def _types(report: Report, results: list[CheckResult]) -> list[Statement]:
+    """What is given in another dtype, or not as an array."""
+    reasons: dict[str, list[CheckResult]] = {}
+    for r in results:
+        if r.comparison is not None and "has dtype" in r.comparison.reason:
+            reasons.setdefault(r.comparison.reason.removesuffix(" as the case's"), []).append(r)
+        elif r.comparison is not None and r.comparison.reason.startswith("is a "):
+            reasons.setdefault(r.comparison.reason.partition(" of shape")[0], []).append(r)
+    found = []
+    for reason, failed in reasons.items():
+        names = [name for name in QUANTITIES if any(r.quantity == name for r in failed)]
+        cases = len({r.trial for r in failed})
+        found.append(is_wrong(f"In {cases} of {len(report.trials)} cases this {reason}: {listed(names)}."))
+    return found
 
 
 def _shapes(report: Report, results: list[CheckResult]) -> list[Statement]:

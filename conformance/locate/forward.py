@@ -6,12 +6,9 @@ from dataclasses import replace
 
 from conformance.case import FORWARD, Case
 from conformance.diagnosis import Statement, is_right, is_wrong
-from conformance.locate.prober import Prober, listed
+from conformance.locate.prober import Prober, is_or_are, listed
 from conformance.probes import drawn, forget_shut, one_block, same_blocks, samples, symmetric, without_layout, zeroed
 from lstm_ref.params import GATES
-
-NOISE = 1e-6
-"""Above, an error is no rounding: where something is wrong is told by it."""
 
 
 def forward_pass(prober: Prober, failing: Case) -> list[Statement]:
@@ -31,17 +28,19 @@ def forward_pass(prober: Prober, failing: Case) -> list[Statement]:
         return [is_wrong(f"It gives neither output, h nor c for random inputs of {sizes}.")]
     if not wrong:
         given = [name for name in FORWARD if name in prober.ask(long).given]
-        right = is_right(f"Right for random inputs and states of {sizes}, from -1 to 1: {listed(given)}.")
+        right = is_right(f"Right for {prober.random} of {sizes}, from -1 to 1: {listed(given)}.")
         return [right, *_special(prober, failing)]
-    found = [*_steps(prober, long, wrong, "With random inputs and states"), *_rows(prober, long)]
+    found = [*_steps(prober, long, wrong, f"With {prober.random}"), *_rows(prober, long)]
     one = drawn(prober.dtype, without=prober.without)
     two = drawn(prober.dtype, T=2, without=prober.without)
-    if prober.right(one, FORWARD):
-        found.append(
-            is_right("A single step from a random state is right, so the equations of the cell and the layout are.")
-        )
-        return found + (_carried(prober, two) if prober.wrong(two, FORWARD) else [])
-    return found + _one_step(prober, one)
+    wrong = prober.wrong(one, FORWARD)
+    if wrong is None:
+        return [*found, is_wrong("It gives neither output, h nor c for a single step.")]
+    if wrong:
+        return found + _one_step(prober, one, wrong)
+    so = "" if prober.without & {"h0", "c0"} else ", so the equations of the cell and the layout are"
+    found.append(is_right(f"A single step from {prober.start} is right{so}."))
+    return found + (_carried(prober, two) if prober.wrong(two, FORWARD) else [])
 
 
 def _special(prober: Prober, case: Case) -> list[Statement]:
@@ -63,13 +62,13 @@ def _steps(prober: Prober, case: Case, wrong: list[str], where: str) -> list[Sta
     errors = prober.apart(case, "output")
     if errors is None:
         return []
-    steps = [t for t in range(case.sizes[1]) if errors[:, t].max() > NOISE]
+    steps = [t for t in range(case.sizes[1]) if errors[:, t].max() > prober.noise]
     if steps:
         return [is_wrong(f"{where}, the first wrong output is that of step {steps[0]} of 0 to {case.sizes[1] - 1}.")]
     if "output" in wrong:
         return []
-    verb = "is" if len(wrong) == 1 else "are"
-    return [is_wrong(f"{where}, the output is right at every step and the final {listed(wrong)} {verb} not.")]
+    final = f"the final {listed(wrong)} {is_or_are(wrong)} not"
+    return [is_wrong(f"{where}, the output is right at every step and {final}.")]
 
 
 def _rows(prober: Prober, case: Case) -> list[Statement]:
@@ -79,10 +78,10 @@ def _rows(prober: Prober, case: Case) -> list[Statement]:
         errors = prober.apart(case, name)
         if errors is None:
             continue
-        wrong = [b for b in range(len(errors)) if errors[b].max() > NOISE]
+        wrong = [b for b in range(len(errors)) if errors[b].max() > prober.noise]
         if wrong and len(wrong) < len(errors):
             right = [b for b in range(len(errors)) if b not in wrong]
-            good, bad = f"{listed(right)} {_is(right)} right", f"{listed(wrong)} {_is(wrong)} wrong"
+            good, bad = f"{listed(right)} {is_or_are(right)} right", f"{listed(wrong)} {is_or_are(wrong)} wrong"
             found.append(is_wrong(f"Of {len(errors)} samples, {good} in {name} and {bad}."))
             break
     if found and prober.right(samples(case, 0, 1), FORWARD):
@@ -90,15 +89,11 @@ def _rows(prober: Prober, case: Case) -> list[Statement]:
     return found
 
 
-def _is(what: list[int]) -> str:
-    return "is" if len(what) == 1 else "are"
-
-
-def _one_step(prober: Prober, case: Case) -> list[Statement]:
+def _one_step(prober: Prober, case: Case, wrong: list[str]) -> list[Statement]:
     """What hides the error of a single step, and what does not."""
-    wrong = prober.wrong(case, FORWARD) or []
-    found = [is_wrong(f"A single step from a random state gives a wrong {listed(wrong)}.")]
-    if "c" in prober.ask(case).given and "c" not in wrong:
+    found = [is_wrong(f"A single step from {prober.start} gives a wrong {listed(wrong)}.")]
+    given = prober.ask(case).given
+    if "c" in given and wrong == [name for name in given if name in ("output", "h")]:
         between = "the error is between the new c and h: in the output gate or in h = o * tanh(c)"
         found.append(is_right(f"In a single step c is right; {between}."))
     hiding = {
@@ -120,6 +115,8 @@ def _one_step(prober: Prober, case: Case) -> list[Statement]:
     }
     if prober.without & {"h0", "c0"}:  # these are zero anyway
         hiding = {text: probe for text, probe in hiding.items() if "initial" not in text}
+    if "bias" in prober.without:
+        hiding = {text: probe for text, probe in hiding.items() if "bias" not in text}
     cured = [text for text, probe in hiding.items() if prober.right(probe, FORWARD)]
     smallest = [text for text in cured if not any(_parts(other) < _parts(text) for other in cured)]
     found += [is_right(f"A single step is right when {text}.") for text in smallest]
@@ -137,7 +134,8 @@ def _one_step(prober: Prober, case: Case) -> list[Statement]:
                 is_wrong(f"It becomes wrong when, of i, f, c and o, one has weights of its own: {listed(bad)}{rest}.")
             )
     if not cured:
-        found.append(is_wrong("It stays wrong when x, the state and the bias are zero, in every combination tried."))
+        zero = "x, the initial state or the bias zero, alone and in every combination tried"
+        found.append(is_wrong(f"It stays wrong with {zero}."))
     return found
 
 
@@ -152,9 +150,10 @@ def _parts(text: str) -> frozenset[str]:
 
 def _carried(prober: Prober, case: Case) -> list[Statement]:
     """What of two steps is wrong, when one is right."""
-    found = [
-        is_wrong("Two steps are wrong, so what the first hands to the second is, or which input the second takes.")
-    ]
+    handed = "what the first hands to the second is, or which input the second takes"
+    if prober.without & {"h0", "c0"}:
+        handed += ", or what it makes of a state that is not zero"
+    found = [is_wrong(f"Two steps are wrong, so {handed}.")]
     probes = {
         "only c is carried from step to step (the recurrent kernel is zero)": zeroed(case, "recurrent_kernel"),
         "x is zero": zeroed(case, "x"),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from conformance.bugs.hypothesis import Hypothesis
 from conformance.case import Case, Result
 from conformance.checks.call import Caller
-from conformance.evidence import Observation, observe
+from conformance.evidence import NARROWER, Observation, observe
 from lstm_ref.params import FloatArray
+
+NOISE = {"float64": 1e-6, "float32": 1e-4, "float16": 3e-2}
+"""Above, an error is no rounding, by the dtype computed in: where something is wrong is told by it."""
 
 
 class Prober:
@@ -26,15 +30,28 @@ class Prober:
         What the candidate cannot take.
     narrow : bool
         Whether the candidate computes in a narrower dtype.
+
+    Attributes
+    ----------
+    noise : float
+        How large rounding errors may be, of the largest number.
+    random, start : str
+        What is random in a random case, and the state that it begins with, in words.
     """
 
     def __init__(self, call: Caller, known: Hypothesis, dtype: str, without: frozenset[str], narrow: bool) -> None:
         self.call, self.known, self.dtype, self.without, self.narrow = call, known, dtype, without, narrow
+        self.answers: dict[Case, Observation] = {}
+        self.noise = NOISE[np.dtype(NARROWER[dtype] if narrow else dtype).name]
+        states = [name for name in ("h0", "c0") if name not in without]
+        self.random = ("random inputs", "random inputs and half a state", "random inputs and states")[len(states)]
+        self.start = ("a zero state", "half a random state", "a random state")[len(states)]
 
     def ask(self, case: Case) -> Observation:
-        """What the candidate gives; nothing if the call fails."""
-        observed = observe(case, self.call(case).result)
-        return Observation(observed.case, observed.given, self.narrow)
+        """What the candidate gives, called once for each case; nothing if the call fails."""
+        if case not in self.answers:
+            self.answers[case] = replace(observe(case, self.call(case).result), narrow=self.narrow)
+        return self.answers[case]
 
     def expected(self, case: Case) -> Result:
         """What would be right."""
@@ -60,6 +77,11 @@ class Prober:
         expected = self.expected(case)[quantity].astype(np.float64)
         error = np.abs(given - expected) / max(float(np.abs(expected).max(initial=0.0)), 1e-300)
         return np.where(np.isfinite(error), error, np.inf)
+
+
+def is_or_are(what: Sequence[object]) -> str:
+    """The verb for so many."""
+    return "is" if len(what) == 1 else "are"
 
 
 def listed(words: Sequence[object]) -> str:

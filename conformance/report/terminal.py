@@ -50,7 +50,7 @@ def show(
     if report.unknown:
         console.print(f"Its results have unknown keys: {escape(', '.join(report.unknown[:MOST]))}", highlight=False)
     console.print(_table(report))
-    _diagnosis(diagnosis, console)
+    _diagnosis(diagnosis, len(report.failures), console)
     _failures(report, spec, console)
     if changes is not None:
         _changes(changes, console)
@@ -76,13 +76,15 @@ def _table(report: Report) -> Table:
     return table
 
 
-def _diagnosis(diagnosis: Diagnosis, console: Console) -> None:
+def _diagnosis(diagnosis: Diagnosis, failures: int, console: Console) -> None:
     if len(diagnosis.findings) > 1:
         console.print("\nDiagnosis: one of these; what the candidate gives does not tell them apart.")
     for finding in diagnosis.findings:
         explains = f"{finding.explains:,} of {finding.of:,} failing checks"
         if finding.explains == finding.of:
             explains = f"all {finding.of:,} failing checks" if finding.of > 1 else "the failing check"
+        if finding.of < failures:
+            explains += f" that were looked into, of {failures:,}"
         verb, together = ("explains", "") if len(finding.bugs) == 1 else ("explain", "together ")
         alone = "Diagnosis: " if len(diagnosis.findings) == 1 else ""
         bugs = f"[bold]{'[/] and [bold]'.join(finding.bugs)}[/]"
@@ -90,8 +92,11 @@ def _diagnosis(diagnosis: Diagnosis, console: Console) -> None:
         console.print(f"  It does:  {escape(finding.title)}", highlight=False, soft_wrap=True)
         console.print(f"  Repair:   {escape(finding.repair)}", highlight=False, soft_wrap=True)
     if diagnosis.statements:
-        known = "The rest is" if diagnosis.findings else "Diagnosis: none of the catalogued bugs. It is"
-        console.print(f"\n{known} narrowed down by probing:", highlight=False)
+        known, given = "Diagnosis: none of the catalogued bugs. It is", ""
+        if diagnosis.findings:
+            first = "the bug" if len(diagnosis.findings[0].bugs) == 1 else "the bugs"
+            known, given = "The rest is", f"; what follows from {first} named above counts as right"
+        console.print(f"\n{known} narrowed down by probing{given}:", highlight=False, soft_wrap=True)
     for statement in diagnosis.statements:
         word = "[green]right[/]" if statement.right else "[red]wrong[/]"
         console.print(f"  {word}  {escape(statement.text)}", highlight=False, soft_wrap=True)
