@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
 
 from conformance.bugs.catalogue import bugs
 from conformance.bugs.hypothesis import Hypothesis
 from conformance.diagnose import DTYPES, diagnose
 from conformance.diagnosis import Finding
 from conformance.draw import Draw
+from conformance.errors import UnknownBugError
 from conformance.runner import run
 
 
@@ -72,8 +74,17 @@ def guess(slugs: tuple[str, ...]) -> list[Guess]:
 
 
 def pairs(count: int) -> list[tuple[str, str]]:
-    """Random pairs of bugs of different groups; always the same."""
+    """Random pairs of bugs of different groups; always the same.
+
+    Raises
+    ------
+    UnknownBugError
+        If there are not so many.
+    """
     draw, entries, found = Draw("pairs of bugs"), list(bugs().values()), dict[tuple[str, str], None]()
+    most = sum(one.group != other.group for one, other in combinations(entries, 2))
+    if not 0 <= count <= most:
+        raise UnknownBugError(f"{count} pairs were asked for; the catalogue has 0 to {most} of different groups.")
     while len(found) < count:
         one, other = (entries[int(place)] for place in draw.integers(len(entries), 2))
         if one.group != other.group:

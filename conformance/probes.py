@@ -100,11 +100,6 @@ def symmetric(case: Case) -> Case:
     return with_weights(case, recurrent_kernel=np.concatenate(blocks, axis=-1) / 2)
 
 
-def first_steps(case: Case, T: int) -> Case:
-    """The case cut to its first steps."""
-    return replace(case, x=case.x[:, :T].copy(), d_output=case.d_output[:, :T].copy())
-
-
 def samples(case: Case, first: int, last: int) -> Case:
     """Some of the case's samples."""
     rows = {name: getattr(case, name)[first:last].copy() for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}

@@ -15,6 +15,8 @@ def show(options: argparse.Namespace) -> int:
 
     if options.json is not None and not options.matrix:
         raise UnknownBugError("--json goes with --matrix.")
+    if sum((options.slug is not None, options.matrix, options.diagnose is not None)) > 1:
+        raise UnknownBugError("SLUG, --matrix and --diagnose are three questions; ask one at a time.")
     if options.matrix:
         return _matrix(options.json)
     if options.diagnose is not None:

@@ -109,10 +109,7 @@ def _sums(prober: Prober, long: Case) -> list[Statement]:
     probes = {"only c is carried (the recurrent kernel is zero)": zeroed(two, "recurrent_kernel")}
     if two.params.bias is not None:
         probes["only h is carried (the forget gate is shut)"] = forget_shut(two)
-    for text, probe in probes.items():
-        right = prober.right(probe, GRADIENTS)
-        found.append(Statement(right, f"Two steps' gradients are {'right' if right else 'wrong'} when {text}."))
-    return found
+    return found + prober.told("Two steps' gradients", probes, GRADIENTS)
 
 
 def _products(prober: Prober, case: Case, wrong: list[str]) -> list[Statement]:

@@ -160,7 +160,4 @@ def _carried(prober: Prober, case: Case) -> list[Statement]:
     }
     if case.params.bias is not None:
         probes["only h is carried from step to step (the forget gate is shut)"] = forget_shut(case)
-    for text, probe in probes.items():
-        right = prober.right(probe, FORWARD)
-        found.append(Statement(right, f"Two steps are {'right' if right else 'wrong'} when {text}."))
-    return found
+    return found + prober.told("Two steps", probes, FORWARD)

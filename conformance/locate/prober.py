@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from conformance.bugs.hypothesis import Hypothesis
 from conformance.case import Case, Result
 from conformance.checks.call import Caller
+from conformance.diagnosis import Statement
 from conformance.evidence import NARROWER, Observation, observe
 from lstm_ref.params import FloatArray
 
@@ -68,6 +69,11 @@ class Prober:
     def right(self, case: Case, quantities: Sequence[str]) -> bool:
         """Whether the candidate gives these quantities and they are right."""
         return self.wrong(case, quantities) == []
+
+    def told(self, what: str, probes: Mapping[str, Case], quantities: Sequence[str]) -> list[Statement]:
+        """For each condition and its probe, whether something is right under it."""
+        right = {condition: self.right(probe, quantities) for condition, probe in probes.items()}
+        return [Statement(r, f"{what} are {'right' if r else 'wrong'} when {text}.") for text, r in right.items()]
 
     def apart(self, case: Case, quantity: str) -> FloatArray | None:
         """Where a quantity is off by more than rounding: its error over its largest magnitude, if it is given."""

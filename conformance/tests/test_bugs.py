@@ -41,6 +41,10 @@ def test_an_unknown_one_is_misuse_and_like_ones_are_named(capsys: pytest.Capture
     assert main(["bugs", "final-state"]) == 2
     assert "there are final-states-swapped, final-state-first-step." in capsys.readouterr().err
     assert main(["bugs", "--json", "x"]) == 2
+    assert main(["bugs", "--matrix", "--diagnose", "3"]) == 2
+    assert main(["bugs", "--diagnose", "1000000"]) == 2
+    assert "1000000 pairs were asked for; the catalogue has 0 to" in capsys.readouterr().err
+    assert main(["bugs", "--diagnose", "-1"]) == 2
 
 
 def test_families_have_their_members() -> None:
