@@ -2,7 +2,7 @@
 
 With σ(z) = 1 / (1 + exp(−z)), ⊙ elementwise, W the kernel, U the recurrent kernel and b the bias:
 
-    z  = x W + h U + b                       four blocks: z_i, z_f, z_c, z_o
+    z  = Wᵀ x + Uᵀ h + b                     four blocks: z_i, z_f, z_c, z_o
     i  = σ(z_i)    f = σ(z_f)    g = tanh(z_c)    o = σ(z_o)
     c' = f ⊙ c + i ⊙ g
     h' = o ⊙ tanh(c')
@@ -11,8 +11,9 @@ Source: Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber 
 https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html (there g names the candidate) and in
 Keras's LSTMCell. Everything is written into memory that the caller made; B and H as elsewhere.
 
-Gates are blocks of memory of their own, i, f, g, o along an axis before B, so that each call goes over contiguous
-memory: what all gates have in common is one call over (4, B, H).
+Here samples are columns, as in the equations. So one product gives all gates, each in a block of memory of its own,
+i, f, g, o along an axis before H: every call goes over contiguous memory, and what all gates have in common is one
+call over (4, H, B).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import add, multiply, subtract, tanh
 
 from lstm_ref.params import FloatArray
 
@@ -30,38 +32,35 @@ REPEATED = 4096
 """For gates of up to so many numbers, those that they are multiplied with are written out."""
 
 
-class Sigmoid:
-    """σ out of tanh, σ(z) = (1 + tanh(z/2)) / 2, for i, f and o, while g stays tanh: one tanh for all gates.
+def activation(H: int, B: int, dtype: np.dtype[Any]) -> tuple[FloatArray, FloatArray]:
+    """The scale and the shift that make σ of tanh, σ(z) = (1 + tanh(z/2)) / 2, for i, f and o, and leave g as it is.
 
-    Parameters
-    ----------
-    B, H : int
-    dtype : numpy.dtype
+    So one tanh does for all gates.
+
+    Returns
+    -------
+    scale, shift : array (4, H, B) or (4, 1, 1)
     """
-
-    def __init__(self, B: int, H: int, dtype: np.dtype[Any]) -> None:
-        # NumPy takes a microsecond to repeat a number; to read as many as there are gates takes longer if they are many
-        self.scale = np.full((4, B, H) if B * H <= REPEATED else (4, 1, 1), 0.5, dtype)
-        self.scale[2] = 1.0
-        self.shift = np.where(self.scale == 0.5, self.scale, 0.0).astype(dtype)
-
-    def __call__(self, z: FloatArray) -> None:
-        """Activate the gates (4, B, H) in place."""
-        np.multiply(z, self.scale, out=z)
-        np.tanh(z, out=z)
-        np.multiply(z, self.scale, out=z)
-        np.add(z, self.shift, out=z)
+    # NumPy takes a microsecond to repeat a number; to read as many as there are gates takes longer if they are many
+    scale = np.full((4, H, B) if H * B <= REPEATED else (4, 1, 1), 0.5, dtype)
+    scale[2] = 1.0
+    return scale, np.where(scale == 0.5, scale, 0.0).astype(dtype)
 
 
 def forward_step(
-    gates: FloatArray,
+    z: FloatArray,
+    i: FloatArray,
+    f: FloatArray,
+    g: FloatArray,
+    o: FloatArray,
     h: FloatArray,
     c: FloatArray,
-    recurrent_kernel: FloatArray,
+    recurrent_kernel_transposed: FloatArray,
     h_next: FloatArray,
     c_next: FloatArray,
     tanh_c: FloatArray,
-    sigmoid: Sigmoid,
+    scale: FloatArray,
+    shift: FloatArray,
     recurrent: FloatArray,
     product: FloatArray,
 ) -> None:
@@ -69,30 +68,35 @@ def forward_step(
 
     Parameters
     ----------
-    gates : array (4, B, H)
-        On entry x W + b; on return the activated i, f, g, o.
-    h, c : array (B, H)
+    z : array (4, H, B)
+        On entry Wᵀ x + b; on return the activated gates.
+    i, f, g, o : array (H, B)
+        The blocks of z.
+    h, c : array (H, B)
         The state before the step.
-    recurrent_kernel : array (4, H, H)
-        By gate; or (1, H, 4H), if B is 1.
-    h_next, c_next, tanh_c : array (B, H)
+    recurrent_kernel_transposed : array (4H, H)
+    h_next, c_next, tanh_c : array (H, B)
         Written: the state after the step, and tanh(c_next), which the backward step needs again.
-    sigmoid : Sigmoid
-    recurrent : array (4, B, H)
+    scale, shift : array
+        Those of `activation`.
+    recurrent : array (4, H, B)
         Scratch.
-    product : array (4, B, H)
-        The same memory; seen as (1, 1, 4H), if B is 1.
+    product : array (4H, B)
+        The same memory.
     """
-    np.matmul(h, recurrent_kernel, out=product)
-    np.add(gates, recurrent, out=gates)  # z = x W + b + h U
-    sigmoid(gates)
-    i, f, g, o = gates
+    recurrent_kernel_transposed.dot(h, out=product)
+    add(z, recurrent, out=z)  # z = Wᵀ x + b + Uᵀ h
 
-    np.multiply(i, g, out=tanh_c)  # free until two lines below
-    np.multiply(f, c, out=c_next)
-    np.add(c_next, tanh_c, out=c_next)  # c' = f c + i g
-    np.tanh(c_next, out=tanh_c)
-    np.multiply(o, tanh_c, out=h_next)  # h' = o tanh(c')
+    multiply(z, scale, out=z)
+    tanh(z, out=z)
+    multiply(z, scale, out=z)
+    add(z, shift, out=z)  # i, f, g, o
+
+    multiply(i, g, out=tanh_c)  # free until two lines below
+    multiply(f, c, out=c_next)
+    add(c_next, tanh_c, out=c_next)  # c' = f c + i g
+    tanh(c_next, out=tanh_c)
+    multiply(o, tanh_c, out=h_next)  # h' = o tanh(c')
 
 
 def local_derivatives(
@@ -108,68 +112,73 @@ def local_derivatives(
 
     Parameters
     ----------
-    gates : array (T, 4, B, H)
+    gates : array (T, 4, H, B)
         The activated gates.
-    c, tanh_c : array (T, B, H)
+    c, tanh_c : array (T, H, B)
         The cell state before the steps, and tanh of the one after each.
-    factors : array (T, 5, B, H)
+    factors : array (T, 5, H, B)
         Written: the first five.
-    d_c_of_h : array (T, B, H)
+    d_c_of_h : array (T, H, B)
         Written: the sixth.
     """
     i, f, g, o = gates.swapaxes(0, 1)
     carry, by_i, by_f, by_g, by_o = factors.swapaxes(0, 1)
 
-    np.subtract(1.0, gates, out=factors[:, I:])  # 1−i, 1−f, (1−g), 1−o
-    np.multiply(factors[:, I:], gates, out=factors[:, I:])  # σ' of the three sigmoid gates
-    np.multiply(by_i, g, out=by_i)
-    np.multiply(by_f, c, out=by_f)
-    np.multiply(by_o, tanh_c, out=by_o)
+    subtract(1.0, gates, out=factors[:, I:])  # 1−i, 1−f, (1−g), 1−o
+    multiply(factors[:, I:], gates, out=factors[:, I:])  # σ' of the three sigmoid gates
+    multiply(by_i, g, out=by_i)
+    multiply(by_f, c, out=by_f)
+    multiply(by_o, tanh_c, out=by_o)
 
-    np.multiply(g, g, out=by_g)
-    np.subtract(1.0, by_g, out=by_g)
-    np.multiply(by_g, i, out=by_g)
+    multiply(g, g, out=by_g)
+    subtract(1.0, by_g, out=by_g)
+    multiply(by_g, i, out=by_g)
 
-    np.multiply(tanh_c, tanh_c, out=d_c_of_h)
-    np.subtract(1.0, d_c_of_h, out=d_c_of_h)
-    np.multiply(d_c_of_h, o, out=d_c_of_h)
+    multiply(tanh_c, tanh_c, out=d_c_of_h)
+    subtract(1.0, d_c_of_h, out=d_c_of_h)
+    multiply(d_c_of_h, o, out=d_c_of_h)
 
     carry[...] = f
 
 
 def backward_step(
-    factors: FloatArray,
+    by_d_c: FloatArray,
+    by_d_h: FloatArray,
+    d_z: FloatArray,
     d_c_of_h: FloatArray,
-    recurrent_kernel_transposed: FloatArray,
+    recurrent_kernel: FloatArray,
+    d_output: FloatArray,
     d_h: FloatArray,
     d_c: FloatArray,
-    by_gate: FloatArray,
 ) -> None:
     """Carry the cotangents of the state through one step, from after it to before it.
 
+        d_h  ← d_h + d_output
         d_c  ← d_c + d_h ⊙ ∂h'/∂c'
         d_z  = d_c ⊙ ∂c'/∂z  for i, f, g        d_z_o = d_h ⊙ ∂h'/∂z_o
-        d_c  ← d_c ⊙ ∂c'/∂c                     d_h   ← d_z Uᵀ
+        d_c  ← d_c ⊙ ∂c'/∂c                     d_h   ← U d_z
 
     Parameters
     ----------
-    factors : array (5, B, H)
-        On entry those of `local_derivatives`; on return what reaches c, and the cotangents of z_i, z_f, z_c, z_o.
-    d_c_of_h : array (B, H)
-        The sixth factor; overwritten.
-    recurrent_kernel_transposed : array (4, H, H)
-        By gate; or (1, 4H, H), if B is 1.
-    d_h : array (B, H)
-        On entry the whole cotangent of h'; on return what reaches h.
-    d_c : array (B, H)
+    by_d_c : array (4, H, B)
+        The first four factors of `local_derivatives`; on return what reaches c, and the cotangents of z_i, z_f, z_c.
+    by_d_h : array (H, B)
+        The fifth; on return the cotangent of z_o.
+    d_z : array (4H, B)
+        The same memory as the last four.
+    d_c_of_h : array (H, B)
+        The sixth; overwritten.
+    recurrent_kernel : array (H, 4H)
+    d_output : array (H, B)
+        The cotangent of h' as an output.
+    d_h : array (H, B)
+        On entry what was carried to h'; on return what reaches h.
+    d_c : array (H, B)
         On entry what was carried to c'; overwritten.
-    by_gate : array (4, B, H)
-        Scratch; (1, 1, H), if B is 1.
     """
-    np.multiply(d_h, d_c_of_h, out=d_c_of_h)
-    np.add(d_c, d_c_of_h, out=d_c)
-    np.multiply(factors[:O], d_c, out=factors[:O])
-    np.multiply(factors[O], d_h, out=factors[O])
-    d_z = factors[I:] if len(by_gate) == 4 else factors[I:].reshape(1, 1, -1)
-    np.matmul(d_z, recurrent_kernel_transposed, out=by_gate)
-    np.add.reduce(by_gate, axis=0, out=d_h)
+    add(d_h, d_output, out=d_h)
+    multiply(d_h, d_c_of_h, out=d_c_of_h)
+    add(d_c, d_c_of_h, out=d_c)
+    multiply(by_d_c, d_c, out=by_d_c)
+    multiply(by_d_h, d_h, out=by_d_h)
+    recurrent_kernel.dot(d_z, out=d_h)

@@ -113,7 +113,7 @@ class Network:
         checkpoint_every : int, optional
             Keep, instead of the tape, the state after so many steps, and let `backward` make the tape of these
             steps again: about the square root of T takes the least memory. It costs one more forward
-            pass and changes no bit of any result. Rounded up to whole products of at least 4096 rows of
+            pass and changes no bit of any result. Rounded up to whole products of at least 2048 rows of
             samples and steps, as fewer would save nothing worth it.
 
         Raises

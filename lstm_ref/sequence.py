@@ -1,41 +1,45 @@
 """One LSTM layer over time: forward, and backpropagation through time.
 
 What does not depend on the previous step is done for a block of steps in one matrix product: the input
-projection before the steps, the weights' and the input's gradients after them. Inside, arrays are time-major
-and each gate has memory of its own, so that a step works on contiguous pieces; outside they are batch-first.
+projection before the steps, the weights' and the input's gradients after them. Inside, time comes first and samples
+are columns, so that a step works on contiguous memory; outside, arrays are batch-first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from lstm_ref.cell import CARRY, I, Sigmoid, backward_step, forward_step, local_derivatives
+from lstm_ref.cell import CARRY, I, O, activation, backward_step, forward_step, local_derivatives
 from lstm_ref.params import FloatArray, LSTMParams
 
-BLOCK_ELEMENTS = 1 << 18
-"""Elements of z projected at once: large enough for a fast product, small enough for the cache."""
-WORTH_A_COPY = 16
-"""From so many steps on, the recurrent kernel is copied into the layout that products take fastest."""
-PRODUCT_ROWS = 4096
+BLOCK_BYTES = 1 << 19
+"""What is projected at once, so that it stays in the cache; but"""
+BLOCK_ROWS = 128
+"""so many rows, of samples and steps, at least, for a fast product."""
+WORTH_A_COPY = 32
+"""From so many steps on, with more than one sample, a transposed copy of the recurrent kernel pays."""
+PRODUCT_ROWS = 2048
 """So many rows, of samples and steps, at least make one product of the weights' gradients."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Tape:
-    """What the backward pass needs of the forward pass, time-major.
+    """What the backward pass needs of the forward pass.
 
     Attributes
     ----------
     x : array (T, B, D)
-    gates : array (T, 4, B, H)
+    gates : array (T, 4, H, B)
         Activated: i, f, g, o.
-    h, c : array (T + 1, B, H)
+    h, c : array (T + 1, H, B)
         The states; index 0 is the initial one.
-    tanh_c : array (T, B, H)
+    tanh_c : array (T, H, B)
         tanh of ``c[1:]``.
     """
 
@@ -48,8 +52,7 @@ class Tape:
     @classmethod
     def empty(cls, T: int, B: int, D: int, H: int, dtype: np.dtype[Any]) -> Tape:
         """Memory for `T` steps, uninitialised."""
-        shapes = (T, B, D), (T, 4, B, H), (T + 1, B, H), (T + 1, B, H), (T, B, H)
-        return cls(*(np.empty(shape, dtype) for shape in shapes))
+        return cls(*memory(dtype, (T, B, D), (T, 4, H, B), (T + 1, H, B), (T + 1, H, B), (T, H, B)))
 
     def part(self, start: int, stop: int) -> Tape:
         """The tape of some steps; a view."""
@@ -74,7 +77,7 @@ class Record:
     tape : Tape or None
     x : array (B, T, D) or None
         If there is no tape.
-    h, c : array (parts, B, H)
+    h, c : array (parts, H, B)
         The states that parts begin with.
     """
 
@@ -123,27 +126,31 @@ class Gradients:
     d_bias: FloatArray | None
 
 
-def block_length(B: int, H: int) -> int:
+def memory(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[FloatArray]:
+    """Arrays in one piece of memory, uninitialised.
+
+    The C library keeps what it was given back as long as that is not much more than the largest piece it has
+    seen; of many pieces it returns the pages, and the next call pays for every page anew.
+    """
+    ends = list(accumulate(map(prod, shapes)))
+    parts = np.split(np.empty(ends[-1], dtype), ends[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def block_length(B: int, H: int, dtype: np.dtype[Any]) -> int:
     """How many time steps are projected at once."""
-    return max(1, BLOCK_ELEMENTS // max(1, 4 * B * H))
+    return max(BLOCK_BYTES // max(1, 4 * B * H * dtype.itemsize), -(-BLOCK_ROWS // max(1, B)))
 
 
-def piece_length(B: int, H: int) -> int:
+def piece_length(B: int, H: int, dtype: np.dtype[Any]) -> int:
     """How many time steps' gradients of the weights are one product: whole blocks."""
-    block = block_length(B, H)
+    block = block_length(B, H, dtype)
     return -(-PRODUCT_ROWS // (block * max(B, 1))) * block
 
 
 def pieces(T: int, length: int) -> list[tuple[int, int]]:
     """`T` steps in pieces of a length: the first step of each and the one after its last."""
     return [(start, min(start + length, T)) for start in range(0, T, length)]
-
-
-def by_gate(matrix: FloatArray, B: int) -> FloatArray:
-    """A (rows, 4H) matrix as (4, rows, H), or as (1, rows, 4H) if B is 1, where gates lie side by side; a view."""
-    rows, columns = matrix.shape
-    blocks = 1 if B == 1 else 4
-    return matrix.reshape(rows, blocks, columns // blocks).swapaxes(0, 1)
 
 
 class Steps:
@@ -157,16 +164,16 @@ class Steps:
     """
 
     def __init__(self, params: LSTMParams, B: int, T: int) -> None:
-        H = params.hidden_size
-        self.params = params
-        self.block = block_length(B, H)
-        self.recurrent_kernel = by_gate(params.recurrent_kernel, B)
+        H, dtype = params.hidden_size, params.dtype
+        self.block = block_length(B, H, dtype)
+        self.kernel, self.recurrent_kernel = params.kernel.T, params.recurrent_kernel.T
         if B > 1 and T >= WORTH_A_COPY:
-            self.recurrent_kernel = np.ascontiguousarray(self.recurrent_kernel.swapaxes(1, 2)).swapaxes(1, 2)
-        self.bias = np.zeros((4, 1, H), params.dtype) if params.bias is None else params.bias.reshape(4, 1, H)
-        self.sigmoid = Sigmoid(B, H, params.dtype)
-        self.recurrent = np.empty((4, B, H), params.dtype)
-        self.product = self.recurrent.reshape(1, 1, 4 * H) if B == 1 else self.recurrent
+            self.recurrent_kernel = np.ascontiguousarray(self.recurrent_kernel)
+        self.bias = np.zeros((4 * H, 1), dtype) if params.bias is None else params.bias[:, np.newaxis]
+        self.scale, self.shift = activation(H, B, dtype)
+        self.projected = np.empty(4 * H * min(self.block, T) * B, dtype)
+        self.recurrent = np.empty((4, H, B), dtype)
+        self.product = self.recurrent.reshape(4 * H, B)
 
     def __call__(self, x: FloatArray, tape: Tape) -> None:
         """Write the tape of x (B, T, D), which has the initial state already."""
@@ -174,16 +181,19 @@ class Steps:
             self._block(x[:, start:stop], tape.part(start, stop))
 
     def _block(self, x: FloatArray, tape: Tape) -> None:
-        (B, T, D), H = x.shape, tape.h.shape[2]
+        (B, T, D), H = x.shape, tape.h.shape[1]
         tape.x[...] = x.swapaxes(0, 1)
-        z = np.matmul(tape.x.reshape(T * B, D), self.params.kernel).reshape(T, B, 4, H)
-        np.add(z.swapaxes(1, 2), self.bias, out=tape.gates)
-        steps = zip(tape.gates, tape.h, tape.c, tape.h[1:], tape.c[1:], tape.tanh_c, strict=False)
-        for gates, h, c, h_next, c_next, tanh_c in steps:
+        projected = self.projected[: 4 * H * T * B].reshape(4 * H, T * B)
+        self.kernel.dot(tape.x.reshape(T * B, D).T, out=projected)
+        np.add(projected.reshape(4 * H, T, B).swapaxes(0, 1), self.bias, out=tape.gates.reshape(T, 4 * H, B))
+        h, c = tape.h[0], tape.c[0]
+        written = tape.gates, *tape.gates.swapaxes(0, 1), tape.h[1:], tape.c[1:], tape.tanh_c
+        for z, i, f, g, o, h_next, c_next, tanh_c in zip(*written, strict=True):
             forward_step(
-                gates, h, c, self.recurrent_kernel, h_next, c_next, tanh_c,
-                self.sigmoid, self.recurrent, self.product,
+                z, i, f, g, o, h, c, self.recurrent_kernel, h_next, c_next, tanh_c,
+                self.scale, self.shift, self.recurrent, self.product,
             )  # fmt: skip
+            h, c = h_next, c_next
 
 
 @np.errstate(all="ignore")  # inf and NaN propagate in silence, as in the frameworks
@@ -208,24 +218,25 @@ def forward(
         The final state.
     record : Record or None
     """
-    (B, T, D), H = x.shape, params.hidden_size
+    (B, T, D), H, dtype = x.shape, params.hidden_size, params.dtype
     run = Steps(params, B, T)
-    unit = run.block if remember is None else piece_length(B, H)
+    unit = run.block if remember is None else piece_length(B, H, dtype)
     length = -(-(remember or 1) // unit) * unit
     parts = pieces(T, length)
     output = np.empty((B, T, H), x.dtype)
-    states = np.empty((2, 0 if remember is None else len(parts), B, H), x.dtype)
+    states = np.empty((2, 0 if remember is None else len(parts), H, B), x.dtype)
     tape = Tape.empty(min(length, T), B, D, H, x.dtype)
-    tape.begin(h0, c0)
-    h, c = h0.copy(), c0.copy()
+    tape.begin(h0.T, c0.T)
+    h, c = tape.h[0].copy(), tape.c[0].copy()
     for number, (start, stop) in enumerate(parts):
         if remember is not None:
             states[:, number] = h, c
         part = tape.part(0, stop - start)
         part.begin(h, c)
         run(x[:, start:stop], part)
-        output[:, start:stop] = part.h[1:].swapaxes(0, 1)
+        output[:, start:stop] = part.h[1:].transpose(2, 0, 1)
         h, c = part.h[-1].copy(), part.c[-1].copy()
+    h, c = (np.ascontiguousarray(state.T) for state in (h, c))
     if remember is None:
         return output, h, c, None
     whole = len(parts) <= 1
@@ -258,26 +269,23 @@ def backward(
     through time".
     """
     (B, T, D), H, dtype = record.sizes, params.hidden_size, params.dtype
-    found = Gradients(
-        d_x=np.empty((B, T, D), dtype),
-        d_h0=np.zeros((B, H), dtype) if d_h is None else d_h.copy(),
-        d_c0=np.zeros((B, H), dtype) if d_c is None else d_c.copy(),
-        d_kernel=np.zeros((D, 4 * H), dtype),
-        d_recurrent_kernel=np.zeros((H, 4 * H), dtype),
-        d_bias=None if params.bias is None else np.zeros(4 * H, dtype),
-    )
-    back = StepsBack(params, B, min(block_length(B, H), T))
+    state = np.zeros((2, H, B), dtype)
+    for d_state, given in zip(state, (d_h, d_c), strict=True):
+        if given is not None:
+            d_state[...] = given.T
+    d_x = np.empty((B, T, D), dtype)
+    d_kernel, d_recurrent_kernel, d_bias = (np.zeros(shape, dtype) for shape in ((D, 4 * H), (H, 4 * H), 4 * H))
+    back = StepsBack(params, B, min(block_length(B, H, dtype), T))
     for start, tape in record.tapes(params):
-        for first, last in reversed(pieces(len(tape.x), piece_length(B, H))):
-            part, steps = tape.part(first, last), slice(start + first, start + last)
-            d_z = back(part, None if d_output is None else d_output[:, steps], found.d_h0, found.d_c0)
-            rows = (last - first) * B
-            found.d_x[:, steps] = np.matmul(d_z, params.kernel.T).reshape(last - first, B, D).swapaxes(0, 1)
-            found.d_kernel[...] += np.matmul(part.x.reshape(rows, D).T, d_z)
-            found.d_recurrent_kernel[...] += np.matmul(part.h[:-1].reshape(rows, H).T, d_z)
-            if found.d_bias is not None:
-                found.d_bias[...] += d_z.sum(axis=0)
-    return found
+        for first, last in reversed(pieces(len(tape.x), piece_length(B, H, dtype))):
+            part, steps, rows = tape.part(first, last), slice(start + first, start + last), (last - first) * B
+            d_z = back(part, None if d_output is None else d_output[:, steps], *state)
+            d_x[:, steps] = params.kernel.dot(d_z).reshape(D, last - first, B).transpose(2, 1, 0)
+            d_kernel += np.matmul(part.x.reshape(rows, D).T, d_z.T)
+            d_recurrent_kernel += np.matmul(part.h[:-1].swapaxes(0, 1).reshape(H, rows), d_z.T)
+            d_bias += d_z.sum(axis=1)
+    d_h0, d_c0 = (np.ascontiguousarray(d_state.T) for d_state in state)
+    return Gradients(d_x, d_h0, d_c0, d_kernel, d_recurrent_kernel, None if params.bias is None else d_bias)
 
 
 class StepsBack:
@@ -291,39 +299,39 @@ class StepsBack:
     """
 
     def __init__(self, params: LSTMParams, B: int, block: int) -> None:
-        H = params.hidden_size
+        H, dtype = params.hidden_size, params.dtype
         self.block = max(block, 1)
-        self.transposed = by_gate(params.recurrent_kernel, B).swapaxes(1, 2)
-        self.factors = np.empty((block, 5, B, H), params.dtype)
-        self.d_c_of_h = np.empty((block, B, H), params.dtype)
-        self.by_gate = np.empty((len(self.transposed), B, H), params.dtype)
+        self.recurrent_kernel = params.recurrent_kernel
+        self.factors = np.empty((block, 5, H, B), dtype)
+        self.d_c_of_h = np.empty((block, H, B), dtype)
 
     def __call__(self, tape: Tape, d_output: FloatArray | None, d_h: FloatArray, d_c: FloatArray) -> FloatArray:
         """Carry d_h and d_c, in place, from after the tape's steps to before them.
 
         Returns
         -------
-        d_z : array (T * B, 4H)
-            The cotangents of the logits, in Keras's layout again.
+        d_z : array (4H, T * B)
+            The cotangents of the logits.
         """
-        T, _, B, H = tape.gates.shape
-        d_z = np.empty((T, B, 4, H), d_h.dtype)
+        T, _, H, B = tape.gates.shape
+        # with one sample a step is a row, and nothing needs to be transposed
+        d_z = np.empty((4 * H, T * B), d_h.dtype, order="F" if B == 1 else "C")
         for first, last in reversed(pieces(T, self.block)):
-            d_outputs = None if d_output is None else np.ascontiguousarray(d_output[:, first:last].swapaxes(0, 1))
-            factors = self._block(tape.part(first, last), d_outputs, d_h, d_c)
-            d_z[first:last] = factors[:, I:].swapaxes(1, 2)
-        return d_z.reshape(T * B, 4 * H)
+            d_outputs = np.zeros((last - first, H, B), d_h.dtype)
+            if d_output is not None:
+                d_outputs[...] = d_output[:, first:last].transpose(1, 2, 0)
+            d_z.reshape(4 * H, T, B)[:, first:last] = self._block(tape.part(first, last), d_outputs, d_h, d_c)
+        return d_z
 
-    def _block(self, tape: Tape, d_outputs: FloatArray | None, d_h: FloatArray, d_c: FloatArray) -> FloatArray:
-        T = len(tape.x)
+    def _block(self, tape: Tape, d_outputs: FloatArray, d_h: FloatArray, d_c: FloatArray) -> FloatArray:
+        T, _, H, B = tape.gates.shape
         factors, d_c_of_h = self.factors[:T], self.d_c_of_h[:T]
         local_derivatives(tape.gates, tape.c[:-1], tape.tanh_c, factors, d_c_of_h)
+        d_z = factors[:, I:].reshape(T, 4 * H, B)
         carried = d_c
-        for t in reversed(range(T)):
-            if d_outputs is not None:
-                np.add(d_h, d_outputs[t], out=d_h)
-            factor = factors[t]
-            backward_step(factor, d_c_of_h[t], self.transposed, d_h, carried, self.by_gate)
-            carried = factor[CARRY]
+        steps = factors[:, :O], factors[:, O], d_z, d_c_of_h, d_outputs, factors[:, CARRY]
+        for by_d_c, by_d_h, d_z_t, d_c_of_h_t, d_output, carry in zip(*(each[::-1] for each in steps), strict=True):
+            backward_step(by_d_c, by_d_h, d_z_t, d_c_of_h_t, self.recurrent_kernel, d_output, d_h, carried)
+            carried = carry
         d_c[...] = carried
-        return factors
+        return d_z.swapaxes(0, 1)

@@ -180,7 +180,7 @@ def test_inference_memory_does_not_grow_with_the_sequence() -> None:
         tracemalloc.stop()
         return peak - output.nbytes
 
-    block = sequence.block_length(1, 8)
+    block = sequence.block_length(1, 8, np.dtype("float64"))
     assert extra(8 * block) < 1.05 * extra(2 * block)
 
 
@@ -239,7 +239,7 @@ def test_a_hundred_thousand_steps_take_no_more_memory_than_ten_thousand() -> Non
     assert extra(100_000) < 1.05 * extra(10_000)
 
 
-FORWARD_WORK, BACKWARD_WORK = 13, 18
+FORWARD_WORK, BACKWARD_WORK = 12, 7
 WORK = {"CALL", "CALL_KW", "CALL_FUNCTION_EX", "BINARY_OP", "BINARY_SUBSCR", "BINARY_SLICE", "STORE_SUBSCR"}
 """The instructions in which Python hands work to NumPy: calls, operators and views."""
 
@@ -248,7 +248,7 @@ def work_per_step(pass_of: Callable[[int], Callable[[], Any]]) -> float:
     """How much of that one more step costs, in lstm_ref's own code."""
     package = str(Path(lstm_ref.__file__).parent)
     counts = []
-    for T in (20, 40):
+    for T in (40, 60):
         call, seen = pass_of(T), 0
 
         def trace(frame: FrameType, event: str, argument: object) -> Any:
@@ -287,9 +287,9 @@ def test_a_step_takes_no_more_calls_of_numpy_than_it_does_today() -> None:
         run = net.forward(x, (h0, c0))
         return lambda: net.backward(run, *cotangents)
 
-    # ten ufuncs forward and seven backward; the rest are the steps' own calls, views and lengths
-    assert 10 <= work_per_step(forward) <= FORWARD_WORK
-    assert 7 <= work_per_step(backward) <= BACKWARD_WORK
+    # eleven of NumPy's functions forward and six backward, and the call of the step itself
+    assert 11 <= work_per_step(forward) <= FORWARD_WORK
+    assert 6 <= work_per_step(backward) <= BACKWARD_WORK
 
 
 def test_importing_brings_in_nothing_but_numpy_and_the_standard_library() -> None:
