@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from conformance.commands import MISUSE
+from conformance.commands.crash import stand_by
 
 CANDIDATE = "path/to/file.py:NAME, package.module:NAME, or a built-in: ref, torch, keras, certified"
 
@@ -17,6 +18,8 @@ CANDIDATE = "path/to/file.py:NAME, package.module:NAME, or a built-in: ref, torc
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status: 0 conforms, 1 does not conform, 2 misuse."""
     options = _parser().parse_args(arguments)
+    if arguments is None and "candidate" in options:
+        stand_by(options.candidate, options.traceback)
     try:
         module, _, name = options.run.partition(":")
         command = getattr(import_module(f"conformance.commands.{module}"), name)
