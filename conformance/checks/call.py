@@ -15,8 +15,8 @@ import numpy as np
 from conformance.case import QUANTITIES, Case
 from lstm_ref import LSTMParams
 
-announce: Callable[[str], object] = str
-"""Told the id of a case before a candidate is called with it."""
+refusal: Callable[[], str] = str
+"""Asked before each call why it is not to be made; nothing if it is."""
 
 HANGS = 3
 """After so many calls that ran out of time, a candidate is not called any more."""
@@ -78,7 +78,8 @@ class Caller:
         """The outcome of calling the candidate with a copy of `case`; raises nothing."""
         if self.hangs >= HANGS:
             return Outcome(failure=f"was not called any more after {self.hangs} calls that ran out of time")
-        announce(case.id)
+        if reason := refusal():
+            return Outcome(failure=reason)
         box: list[Outcome] = []
         errors = np.geterr()  # a thread begins with NumPy's own; the candidate's module may have set others
 

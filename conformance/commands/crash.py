@@ -1,11 +1,10 @@
-"""What is left to say when a candidate takes the whole interpreter with it, as a kernel written in C can."""
+"""A candidate that takes the whole interpreter with it, as a kernel written in C can, fails where it does so."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from functools import partial
 from typing import NoReturn
 
 from conformance.commands import DOES_NOT, MISUSE
@@ -13,10 +12,47 @@ from conformance.commands import DOES_NOT, MISUSE
 CRASHES = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT") if hasattr(signal, name)
 )
+MOST = 10
+"""After so many crashes, a candidate is not called any more."""
+END = "end"
 
 
-def stand_by(candidate: str, traceback: bool) -> None:
-    """Go on in a process of its own, while this one waits, ends as that one ends, and tells of a crash.
+class Watch:
+    """What one process tells the one that waits for it: the number of each call, before it is made.
+
+    Parameters
+    ----------
+    write : int
+        The pipe to write to.
+    crashed : dict
+        What earlier processes died of: a call's number to the name of the signal.
+    """
+
+    def __init__(self, write: int, crashed: dict[int, str]) -> None:
+        from conformance.checks import call
+
+        self.write, self.crashed, self.calls = write, crashed, 0
+        call.refusal = self.before
+
+    def before(self) -> str:
+        """Why the next call is not to be made; empty if it is."""
+        number = self.calls
+        self.calls += 1
+        if number in self.crashed:
+            return f"crashed the interpreter ({self.crashed[number]})"
+        if len(self.crashed) >= MOST and number > max(self.crashed):
+            return f"was not called any more after it had crashed the interpreter {len(self.crashed)} times"
+        os.write(self.write, f"{number}\n".encode())
+        return ""
+
+    def end(self) -> None:
+        """Everything is done and printed."""
+        sys.stdout.flush()
+        os.write(self.write, f"{END}\n".encode())
+
+
+def stand_by(candidate: str, traceback: bool) -> Watch | None:
+    """Go on in a process of its own, while this one waits and, after a crash, begins another that leaves out that call.
 
     Where the system cannot fork, everything goes on in this process.
 
@@ -25,47 +61,51 @@ def stand_by(candidate: str, traceback: bool) -> None:
     candidate : str
         As the user named it.
     traceback : bool
-        Whether to show where it crashed.
+        Whether to show where it crashes.
     """
     if not hasattr(os, "fork"):
-        return
-    read, write = os.pipe()
-    child = os.fork()
-    if child:
+        return None
+    crashed: dict[int, str] = {}
+    while True:
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(read)
+            if traceback:
+                import faulthandler
+
+                faulthandler.enable()
+            return Watch(write, crashed)
         os.close(write)
-        _end_as(child, read, candidate, traceback)
-    os.close(read)
-    if traceback:
-        import faulthandler
-
-        faulthandler.enable()
-    from conformance.checks import call
-
-    call.announce = partial(_note, write)
+        number, name = _wait(child, read, candidate)
+        crashed[number] = name
 
 
-def _note(write: int, id: str) -> None:
-    os.write(write, f"{id}\n".encode())
-
-
-def _end_as(child: int, read: int, candidate: str, traceback: bool) -> NoReturn:
-    """Wait for a process that writes which case is next, and end as it does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal interrupts both, and the other one says so
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
-    case = ""
-    with os.fdopen(read) as cases:
-        for line in cases:
-            case = line.strip()
+def _wait(child: int, read: int, candidate: str) -> tuple[int, str]:
+    """The call that a process crashed in and the signal's name; does not return if it ended in another way."""
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts both, and the other one says so
+    terminate = signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    last = ""
+    with os.fdopen(read) as notes:
+        for line in notes:
+            last = line.strip()
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if -code in CRASHES:
-        name = signal.strsignal(-code)
-        code = DOES_NOT if case else MISUSE
-        when = f"in case {case}" if case else "while it was imported"
-        what = f"{candidate} crashed the interpreter ({name}) {when}: there is no report."
-        remedy = "" if traceback else " To see where, run it again with --traceback."
-        print(f"lstm-conformance: {what}{remedy}", file=sys.stderr, flush=True)
-    elif code < 0:
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, terminate)
+    if -code not in CRASHES:
+        _end_as(code)
+    name = signal.strsignal(-code) or str(-code)
+    if last in ("", END):
+        when = "after the report" if last else "while it was imported"
+        print(f"lstm-conformance: {candidate} crashed the interpreter ({name}) {when}.", file=sys.stderr, flush=True)
+        _end_as(DOES_NOT if last else MISUSE)
+    return int(last), name
+
+
+def _end_as(code: int) -> NoReturn:
+    """End as another process did, which wrote out and cleaned up whatever there was."""
+    if code < 0:
         if -code != signal.SIGKILL:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
-    os._exit(code)  # what there was to write out and to clean up, the other process did
+    os._exit(code)

@@ -1,7 +1,8 @@
-"""`check` and `repro` of a candidate that takes the interpreter with it: one clear line, and the status that fits."""
+"""`check` and `repro` of a candidate that takes the interpreter with it: it fails where it does so, and the rest goes on."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import ctypes
 from conformance.tests.wrong import correct
 
 def lstm(case):
-    return correct(case) if case.sizes[1] < 6 else ctypes.string_at(0)
+    return ctypes.string_at(0) if CONDITION else correct(case)
 """
 CHECK = [sys.executable, "-m", "conformance", "check"]
 
@@ -30,27 +31,61 @@ def check(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess
     return subprocess.run([*CHECK, put(folder, text), *options], cwd=folder, capture_output=True, text=True)
 
 
-def test_a_crash_does_not_conform_and_its_case_is_named(tmp_path: Path) -> None:
-    done = check(tmp_path, CRASHES, "--json", "report.json")
+def test_what_crashes_fails_and_the_rest_goes_on(tmp_path: Path) -> None:
+    text = CRASHES.replace("CONDITION", "case.id.startswith('sizes-b5-t7')")
+    done = check(tmp_path, text, "--json", "report.json")
+    assert (done.returncode, done.stderr) == (1, "")
+    report = json.loads((tmp_path / "report.json").read_text())
+    failures = report["failures"]
+    assert {failure["case"] for failure in failures} == {"sizes-b5-t7-d3-h2-float64", "sizes-b5-t7-d3-h2-float32"}
+    assert {failure["message"] for failure in failures} == {"crashed the interpreter (Segmentation fault)"}
+    assert report["counts"]["passed"] == report["counts"]["checks"] - 18
+    assert done.stdout.count("does not conform (profile training") == 1
+
+
+def test_after_ten_crashes_it_is_not_called_any_more(tmp_path: Path) -> None:
+    done = check(tmp_path, CRASHES.replace("CONDITION", "case.sizes[1] > 5"), "--json", "report.json")
     assert done.returncode == 1
-    assert done.stdout == ""
-    before, _, after = done.stderr.partition(" in case ")
-    assert before == "lstm-conformance: kernel.py:lstm crashed the interpreter (Segmentation fault)"
-    case, _, rest = after.partition(": ")
-    assert rest == "there is no report. To see where, run it again with --traceback.\n"
-    assert not (tmp_path / "report.json").exists()
-    repro = subprocess.run(
-        [sys.executable, "-m", "conformance", "repro", "kernel.py:lstm", case, "--traceback"],
+    told = [failure["message"] for failure in json.loads((tmp_path / "report.json").read_text())["failures"]]
+    assert told.count("crashed the interpreter (Segmentation fault)") == 10 * 9
+    assert all(
+        message.endswith(("(Segmentation fault)", "after it had crashed the interpreter 10 times")) for message in told
+    )
+
+
+def test_repro_says_so_and_where(tmp_path: Path) -> None:
+    spec = put(tmp_path, CRASHES.replace("CONDITION", "True"))
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance", "repro", spec, "plain-all-float64", "--traceback"],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
-    assert repro.returncode == 1
-    assert 'kernel.py", line 6 in lstm' in repro.stderr
-    assert f"in case {case}: there is no report.\n" in repro.stderr
+    assert done.returncode == 1
+    assert "crashed the interpreter (Segmentation fault)" in done.stdout
+    assert 'kernel.py", line 6 in lstm' in done.stderr
 
 
-def test_a_crash_while_it_is_imported_is_a_misuse(tmp_path: Path) -> None:
-    done = check(tmp_path, "import os; os.abort()")
-    assert (done.returncode, "(Aborted) while it was imported" in done.stderr) == (2, True)
+def test_one_that_always_crashes_is_a_misuse_in_one_line(tmp_path: Path) -> None:
+    done = check(tmp_path, CRASHES.replace("CONDITION", "True"))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "crashed the interpreter" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "told"),
+    [
+        ("import os; os.abort()", 2, "(Aborted) while it was imported"),
+        (
+            "import atexit, os; atexit.register(os.abort)\nfrom conformance.tests.wrong import correct as lstm",
+            1,
+            "after",
+        ),
+    ],
+)
+def test_a_crash_outside_of_any_call(text: str, status: int, told: str, tmp_path: Path) -> None:
+    done = check(tmp_path, text)
+    assert done.returncode == status
+    assert told in done.stderr
+    assert done.stdout.count("kernel.py:lstm conforms") == (status == 1)
 
 
 @pytest.mark.parametrize(
