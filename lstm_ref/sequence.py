@@ -22,8 +22,10 @@ BLOCK_BYTES = 1 << 19
 """What is projected at once, so that it stays in the cache; but"""
 BLOCK_ROWS = 128
 """so many rows, of samples and steps, at least, for a fast product."""
-WORTH_A_COPY = 32
+WORTH_A_COPY = 16
 """From so many steps on, with more than one sample, a transposed copy of the recurrent kernel pays."""
+ROWS_COPIED = 16
+"""So many rows are transposed at once: a whole line of the cache in each column."""
 PRODUCT_ROWS = 2048
 """So many rows, of samples and steps, at least make one product of the weights' gradients."""
 
@@ -153,6 +155,14 @@ def pieces(T: int, length: int) -> list[tuple[int, int]]:
     return [(start, min(start + length, T)) for start in range(0, T, length)]
 
 
+def transposed(matrix: FloatArray) -> FloatArray:
+    """A contiguous copy of the transpose."""
+    copy = np.empty(matrix.shape[::-1], matrix.dtype)
+    for start, stop in pieces(len(matrix), ROWS_COPIED):
+        copy[:, start:stop] = matrix[start:stop].T
+    return copy
+
+
 class Steps:
     """The forward pass over some steps, with the weights as steps take them and memory to work in.
 
@@ -168,7 +178,7 @@ class Steps:
         self.block = block_length(B, H, dtype)
         self.kernel, self.recurrent_kernel = params.kernel.T, params.recurrent_kernel.T
         if B > 1 and T >= WORTH_A_COPY:
-            self.recurrent_kernel = np.ascontiguousarray(self.recurrent_kernel)
+            self.recurrent_kernel = transposed(params.recurrent_kernel)
         self.bias = np.zeros((4 * H, 1), dtype) if params.bias is None else params.bias[:, np.newaxis]
         self.scale, self.shift = activation(H, B, dtype)
         self.projected = np.empty(4 * H * min(self.block, T) * B, dtype)
