@@ -9,11 +9,11 @@ With σ(z) = 1 / (1 + exp(−z)), ⊙ elementwise, W the kernel, U the recurrent
 
 Source: Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber & Cummins 2000, as in
 https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html (there g names the candidate) and in
-Keras's LSTMCell. Everything is written into memory that the caller made; B and H as elsewhere.
+Keras's LSTMCell. Everything is written into memory that the caller made.
 
-Here samples are columns, as in the equations. So one product gives all gates, each in a block of memory of its own,
-i, f, g, o along an axis before H: every call goes over contiguous memory, and what all gates have in common is one
-call over (4, H, B).
+Here samples are columns, as in the equations: for B samples of D features and H units, x is (D, B), h and c are (H, B),
+and z is (4H, B). So one product gives all gates, each in a block of memory of its own, i, f, g, o along an axis before
+H: every call goes over contiguous memory, and what all gates have in common is one call over (4, H, B).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ REPEATED = 4096
 def activation(H: int, B: int, dtype: np.dtype[Any]) -> tuple[FloatArray, FloatArray]:
     """The scale and the shift that make σ of tanh, σ(z) = (1 + tanh(z/2)) / 2, for i, f and o, and leave g as it is.
 
-    So one tanh does for all gates.
+    So one tanh does for all gates. It is right to a rounding of 1 and not of σ: a gate closed to less than that is 0.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def forward_step(
     multiply(z, scale, out=z)
     add(z, shift, out=z)  # i, f, g, o
 
-    multiply(i, g, out=tanh_c)  # free until two lines below
+    multiply(i, g, out=tanh_c)  # i g, where tanh(c') will be
     multiply(f, c, out=c_next)
     add(c_next, tanh_c, out=c_next)  # c' = f c + i g
     tanh(c_next, out=tanh_c)
@@ -165,7 +165,7 @@ def backward_step(
     by_d_h : array (H, B)
         The fifth; on return the cotangent of z_o.
     d_z : array (4H, B)
-        The same memory as the last four.
+        The cotangents of z_i, z_f, z_c and z_o: the same memory as by_d_c without its first, and by_d_h.
     d_c_of_h : array (H, B)
         The sixth; overwritten.
     recurrent_kernel : array (H, 4H)
@@ -174,7 +174,7 @@ def backward_step(
     d_h : array (H, B)
         On entry what was carried to h'; on return what reaches h.
     d_c : array (H, B)
-        On entry what was carried to c'; overwritten.
+        On entry what was carried to c'; overwritten. What reaches c is in by_d_c.
     """
     add(d_h, d_output, out=d_h)
     multiply(d_h, d_c_of_h, out=d_c_of_h)

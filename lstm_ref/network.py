@@ -113,8 +113,8 @@ class Network:
         checkpoint_every : int, optional
             Keep, instead of the tape, the state after so many steps, and let `backward` make the tape of these
             steps again: about the square root of T takes the least memory. It costs one more forward
-            pass and changes no bit of any result. Rounded up to whole products of at least 2048 rows of
-            samples and steps, as fewer would save nothing worth it.
+            pass and changes no bit of any result. Rounded up to whole pieces in which samples times
+            steps are at least 2048, as fewer would save nothing worth it.
 
         Raises
         ------

@@ -20,14 +20,14 @@ from lstm_ref.params import FloatArray, LSTMParams
 
 BLOCK_BYTES = 1 << 19
 """What is projected at once, so that it stays in the cache; but"""
-BLOCK_ROWS = 128
-"""so many rows, of samples and steps, at least, for a fast product."""
+BLOCK_COLUMNS = 128
+"""so many columns, one for each sample of each step, at least, for a fast product."""
 WORTH_A_COPY = 16
 """From so many steps on, with more than one sample, a transposed copy of the recurrent kernel pays."""
 ROWS_COPIED = 16
-"""So many rows are transposed at once: a whole line of the cache in each column."""
-PRODUCT_ROWS = 2048
-"""So many rows, of samples and steps, at least make one product of the weights' gradients."""
+"""So many rows are transposed at once: whole lines of the cache."""
+PRODUCT_COLUMNS = 2048
+"""Over so many columns at least the weights' gradients are summed in one product."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,6 +37,7 @@ class Tape:
     Attributes
     ----------
     x : array (T, B, D)
+        Samples are rows: those of all steps are one matrix, and its transpose is a view.
     gates : array (T, 4, H, B)
         Activated: i, f, g, o.
     h, c : array (T + 1, H, B)
@@ -131,8 +132,8 @@ class Gradients:
 def memory(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[FloatArray]:
     """Arrays in one piece of memory, uninitialised.
 
-    The C library keeps what it was given back as long as that is not much more than the largest piece it has
-    seen; of many pieces it returns the pages, and the next call pays for every page anew.
+    The C library (glibc, up to 32 MiB) keeps what it was given back as long as that is not much more than the
+    largest piece it has seen; of many pieces it returns the pages, and the next call pays for every page anew.
     """
     ends = list(accumulate(map(prod, shapes)))
     parts = np.split(np.empty(ends[-1], dtype), ends[:-1])
@@ -141,13 +142,13 @@ def memory(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[FloatArray]:
 
 def block_length(B: int, H: int, dtype: np.dtype[Any]) -> int:
     """How many time steps are projected at once."""
-    return max(BLOCK_BYTES // max(1, 4 * B * H * dtype.itemsize), -(-BLOCK_ROWS // max(1, B)))
+    return max(BLOCK_BYTES // max(1, 4 * B * H * dtype.itemsize), -(-BLOCK_COLUMNS // max(1, B)))
 
 
 def piece_length(B: int, H: int, dtype: np.dtype[Any]) -> int:
     """How many time steps' gradients of the weights are one product: whole blocks."""
     block = block_length(B, H, dtype)
-    return -(-PRODUCT_ROWS // (block * max(B, 1))) * block
+    return -(-PRODUCT_COLUMNS // (block * max(B, 1))) * block
 
 
 def pieces(T: int, length: int) -> list[tuple[int, int]]:
@@ -206,7 +207,6 @@ class Steps:
             h, c = h_next, c_next
 
 
-@np.errstate(all="ignore")  # inf and NaN propagate in silence, as in the frameworks
 def forward(
     params: LSTMParams, x: FloatArray, h0: FloatArray, c0: FloatArray, remember: int | None
 ) -> tuple[FloatArray, FloatArray, FloatArray, Record | None]:
@@ -233,27 +233,27 @@ def forward(
     unit = run.block if remember is None else piece_length(B, H, dtype)
     length = -(-(remember or 1) // unit) * unit
     parts = pieces(T, length)
-    output = np.empty((B, T, H), x.dtype)
-    states = np.empty((2, 0 if remember is None else len(parts), H, B), x.dtype)
-    tape = Tape.empty(min(length, T), B, D, H, x.dtype)
-    tape.begin(h0.T, c0.T)
-    h, c = tape.h[0].copy(), tape.c[0].copy()
-    for number, (start, stop) in enumerate(parts):
-        if remember is not None:
-            states[:, number] = h, c
-        part = tape.part(0, stop - start)
-        part.begin(h, c)
-        run(x[:, start:stop], part)
-        output[:, start:stop] = part.h[1:].transpose(2, 0, 1)
-        h, c = part.h[-1].copy(), part.c[-1].copy()
-    h, c = (np.ascontiguousarray(state.T) for state in (h, c))
+    output = np.empty((B, T, H), dtype)
+    states = np.empty((2, 0 if remember is None else len(parts), H, B), dtype)
+    tape = Tape.empty(min(length, T), B, D, H, dtype)
+    h, c = h0.T, c0.T
+    # inf and NaN propagate in silence, as in the frameworks; no decorator, which in NumPy 1 all threads would share
+    with np.errstate(all="ignore"):
+        for number, (start, stop) in enumerate(parts):
+            if remember is not None:
+                states[:, number] = h, c
+            part = tape.part(0, stop - start)
+            part.begin(h, c)
+            run(x[:, start:stop], part)
+            output[:, start:stop] = part.h[1:].transpose(2, 0, 1)
+            h, c = part.h[-1], part.c[-1]
+    h, c = h.T.copy(), c.T.copy()
     if remember is None:
         return output, h, c, None
     whole = len(parts) <= 1
     return output, h, c, Record((B, T, D), length, tape if whole else None, None if whole else x.copy(), *states)
 
 
-@np.errstate(all="ignore")
 def backward(
     params: LSTMParams,
     record: Record,
@@ -286,15 +286,16 @@ def backward(
     d_x = np.empty((B, T, D), dtype)
     d_kernel, d_recurrent_kernel, d_bias = (np.zeros(shape, dtype) for shape in ((D, 4 * H), (H, 4 * H), 4 * H))
     back = StepsBack(params, B, min(block_length(B, H, dtype), T))
-    for start, tape in record.tapes(params):
-        for first, last in reversed(pieces(len(tape.x), piece_length(B, H, dtype))):
-            part, steps, rows = tape.part(first, last), slice(start + first, start + last), (last - first) * B
-            d_z = back(part, None if d_output is None else d_output[:, steps], *state)
-            d_x[:, steps] = params.kernel.dot(d_z).reshape(D, last - first, B).transpose(2, 1, 0)
-            d_kernel += np.matmul(part.x.reshape(rows, D).T, d_z.T)
-            d_recurrent_kernel += np.matmul(part.h[:-1].swapaxes(0, 1).reshape(H, rows), d_z.T)
-            d_bias += d_z.sum(axis=1)
-    d_h0, d_c0 = (np.ascontiguousarray(d_state.T) for d_state in state)
+    with np.errstate(all="ignore"):
+        for start, tape in record.tapes(params):
+            for first, last in reversed(pieces(len(tape.x), piece_length(B, H, dtype))):
+                part, steps, count = tape.part(first, last), slice(start + first, start + last), (last - first) * B
+                d_z = back(part, None if d_output is None else d_output[:, steps], *state)
+                d_x[:, steps] = params.kernel.dot(d_z).reshape(D, last - first, B).transpose(2, 1, 0)
+                d_kernel += np.matmul(part.x.reshape(count, D).T, d_z.T)
+                d_recurrent_kernel += np.matmul(part.h[:-1].swapaxes(0, 1).reshape(H, count), d_z.T)
+                d_bias += d_z.sum(axis=1)
+    d_h0, d_c0 = (d_state.T.copy() for d_state in state)
     return Gradients(d_x, d_h0, d_c0, d_kernel, d_recurrent_kernel, None if params.bias is None else d_bias)
 
 
@@ -310,7 +311,7 @@ class StepsBack:
 
     def __init__(self, params: LSTMParams, B: int, block: int) -> None:
         H, dtype = params.hidden_size, params.dtype
-        self.block = max(block, 1)
+        self.block = block
         self.recurrent_kernel = params.recurrent_kernel
         self.factors = np.empty((block, 5, H, B), dtype)
         self.d_c_of_h = np.empty((block, H, B), dtype)

@@ -1,8 +1,8 @@
 """The floor: the matrix products that an LSTM cannot do without, and nothing else.
 
 Forward, the input's product for all steps at once and the recurrent one for each step; backward, one for each
-step, and three for all steps at once. Samples are columns, which is faster than samples as rows; every operand
-lies in memory already as its product takes it, and every result goes into memory that is there already.
+step, and three for all steps at once. Samples are columns, which at the larger sizes is faster than samples as rows;
+every operand lies in memory already as its product takes it, and every result goes into memory that is there already.
 """
 
 from __future__ import annotations

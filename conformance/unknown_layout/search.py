@@ -62,28 +62,28 @@ class Fit:
         return code(self.ways[0])
 
 
-@np.errstate(all="ignore")  # what overflows is not near
 def search(plan: Plan, tolerance: float, cell: Cell = LSTM) -> list[Fit]:
     """The nearest layouts, best first; those within the tolerance that load the same weights are one."""
-    screens = [Screen(reading, cell, tolerance, plan.work > MANY) for reading in plan.readings]
-    near: list[tuple[float, int, Hypothesis]] = []
-    for number, each, table in plan.choices:
-        options, errors = screens[number](each, table)
-        nearest = np.argsort(errors)[:IN_FULL]
-        reading = plan.readings[number]
-        near += [(float(errors[row]), number, _hypothesis(reading, each, table, options, row)) for row in nearest]
-    near.sort(key=lambda item: item[0])
-    short = [reading.short(FULL_WORK / 12) for reading in plan.readings]
-    count = int(np.clip(FULL_WORK / max(reading.work for reading in short), 12, IN_FULL))
-    fits: dict[tuple[bytes, int], Fit] = {}
-    for _, number, hypothesis in near[:count]:
-        params = hypothesis.params()
-        mark = fingerprint(params)
-        fit = fits.get((mark, number))
-        if fit is None:
-            fit = fitted(params, short[number], cell, tolerance, ())
-        fits[mark, number] = replace(fit, ways=tuple(sorted((*fit.ways, hypothesis), key=lambda way: way.rank)))
-    return sorted(fits.values(), key=lambda fit: (fit.error, fit.ways[0].rank))
+    with np.errstate(all="ignore"):  # what overflows is not near
+        screens = [Screen(reading, cell, tolerance, plan.work > MANY) for reading in plan.readings]
+        near: list[tuple[float, int, Hypothesis]] = []
+        for number, each, table in plan.choices:
+            options, errors = screens[number](each, table)
+            nearest = np.argsort(errors)[:IN_FULL]
+            reading = plan.readings[number]
+            near += [(float(errors[row]), number, _hypothesis(reading, each, table, options, row)) for row in nearest]
+        near.sort(key=lambda item: item[0])
+        short = [reading.short(FULL_WORK / 12) for reading in plan.readings]
+        count = int(np.clip(FULL_WORK / max(reading.work for reading in short), 12, IN_FULL))
+        fits: dict[tuple[bytes, int], Fit] = {}
+        for _, number, hypothesis in near[:count]:
+            params = hypothesis.params()
+            mark = fingerprint(params)
+            fit = fits.get((mark, number))
+            if fit is None:
+                fit = fitted(params, short[number], cell, tolerance, ())
+            fits[mark, number] = replace(fit, ways=tuple(sorted((*fit.ways, hypothesis), key=lambda way: way.rank)))
+        return sorted(fits.values(), key=lambda fit: (fit.error, fit.ways[0].rank))
 
 
 def _hypothesis(reading: Reading, matrices: Matrices, biases: Biases, options: Options, row: int) -> Hypothesis:

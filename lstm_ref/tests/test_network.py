@@ -7,8 +7,10 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from threading import Barrier
 from types import CodeType, FrameType
 from typing import Any
 
@@ -167,6 +169,25 @@ def test_nan_in_one_sample_stays_in_that_sample(value: float) -> None:
     assert np.isfinite(gradients.d_h0[others]).all()
     if np.isnan(value):
         assert np.isnan(run.output[1, 2:]).all()
+
+
+@pytest.mark.parametrize("steps", [sequence.Steps, sequence.StepsBack], ids=["forward", "backward"])
+def test_two_threads_at_once_keep_their_error_handling(steps: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, (x, *_, d_c), both, call = network(), arrays(2, 4), Barrier(2, timeout=30), steps.__call__
+
+    def meet(*given: Any) -> Any:
+        both.wait()
+        return call(*given)
+
+    monkeypatch.setattr(steps, "__call__", meet)
+
+    def after(how: Any) -> str:
+        with np.errstate(all=how):
+            net.backward(net.forward(x), d_c=d_c)
+            return np.geterr()["over"]
+
+    with ThreadPoolExecutor(2) as pool:  # NumPy 1 mixed them up
+        assert list(pool.map(after, ["raise", "print"])) == ["raise", "print"]
 
 
 def test_inference_memory_does_not_grow_with_the_sequence() -> None:
