@@ -18,8 +18,8 @@ CANDIDATE = "path/to/file.py:NAME, package.module:NAME, or a built-in: ref, torc
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status: 0 conforms, 1 does not conform, 2 misuse."""
     options = _parser().parse_args(arguments)
-    watch = stand_by(options.candidate, options.traceback) if arguments is None and "candidate" in options else None
     try:
+        watch = stand_by(options.candidate, options.traceback) if arguments is None and "candidate" in options else None
         module, _, name = options.run.partition(":")
         command = getattr(import_module(f"conformance.commands.{module}"), name)
         status: int = command(options)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import sys
+import time
+from contextlib import suppress
+from types import FrameType
 from typing import NoReturn
 
 from conformance.commands import DOES_NOT, MISUSE
@@ -14,7 +18,10 @@ CRASHES = frozenset(
 )
 MOST = 10
 """After so many crashes, a candidate is not called any more."""
-END = "end"
+PROCESSES = 2 * MOST
+"""After so many processes there is no report: one that crashes at a time of its own, in no call, would go on forever."""
+IMPORT, END = -1, -2
+"""What is noted instead of a call's number."""
 
 
 class Watch:
@@ -22,33 +29,36 @@ class Watch:
 
     Parameters
     ----------
-    write : int
-        The pipe to write to.
+    note : memoryview
+        Memory that both see: what was begun last, and whether it was interrupted. A pipe would stay open for as
+        long as any process that the candidate began.
     crashed : dict
         What earlier processes died of: a call's number to the name of the signal.
     """
 
-    def __init__(self, write: int, crashed: dict[int, str]) -> None:
+    def __init__(self, note: memoryview[int], crashed: dict[int, str]) -> None:
         from conformance.checks import call
 
-        self.write, self.crashed, self.calls = write, crashed, 0
+        self.note, self.crashed, self.calls, self.parent = note, crashed, 0, os.getppid()
         call.refusal = self.before
 
     def before(self) -> str:
         """Why the next call is not to be made; empty if it is."""
+        if os.getppid() != self.parent:  # nobody waits any more
+            raise KeyboardInterrupt
         number = self.calls
         self.calls += 1
         if number in self.crashed:
             return f"crashed the interpreter ({self.crashed[number]})"
         if len(self.crashed) >= MOST and number > max(self.crashed):
             return f"was not called any more after it had crashed the interpreter {len(self.crashed)} times"
-        os.write(self.write, f"{number}\n".encode())
+        self.note[0] = number
         return ""
 
     def end(self) -> None:
         """Everything is done and printed."""
-        sys.stdout.flush()
-        os.write(self.write, f"{END}\n".encode())
+        print(end="", flush=True)  # unlike sys.stdout.flush(), also where there is no standard output
+        self.note[0] = END
 
 
 def stand_by(candidate: str, traceback: bool) -> Watch | None:
@@ -65,41 +75,69 @@ def stand_by(candidate: str, traceback: bool) -> Watch | None:
     """
     if not hasattr(os, "fork"):
         return None
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignores it, as some supervisors do, cannot wait
+    note = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
     crashed: dict[int, str] = {}
+    processes = 0
     while True:
-        read, write = os.pipe()
+        processes += 1
+        note[0], note[1] = IMPORT, False
         child = os.fork()
         if not child:
-            os.close(read)
-            if traceback:
+            _note_interrupts(note)
+            if traceback and sys.stderr is not None:
                 import faulthandler
 
                 faulthandler.enable()
-            return Watch(write, crashed)
-        os.close(write)
-        number, name = _wait(child, read, candidate)
-        crashed[number] = name
+            return Watch(note, crashed)
+        code = _wait(child, note)
+        last = note[0]
+        if code == 0 and last != END:
+            _end_with(MISUSE, f"{candidate} ended the interpreter before there was a report.")
+        if -code not in CRASHES:
+            _end_as(code)
+        name = signal.strsignal(-code) or str(-code)
+        if last == IMPORT:
+            _end_with(MISUSE, f"{candidate} crashed the interpreter ({name}) while it was imported.")
+        if last == END:
+            _end_with(DOES_NOT, f"{candidate} crashed the interpreter ({name}) after the report.")
+        if processes == PROCESSES:
+            _end_with(MISUSE, f"{candidate} crashed the interpreter {processes} times, whichever calls were left out.")
+        crashed[last] = name
 
 
-def _wait(child: int, read: int, candidate: str) -> tuple[int, str]:
-    """The call that a process crashed in and the signal's name; does not return if it ended in another way."""
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts both, and the other one says so
-    terminate = signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
-    last = ""
-    with os.fdopen(read) as notes:
-        for line in notes:
-            last = line.strip()
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def _note_interrupts(note: memoryview[int]) -> None:
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        note[1] = True
+        signal.default_int_handler(number, frame)
+
     signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, terminate)
-    if -code not in CRASHES:
-        _end_as(code)
-    name = signal.strsignal(-code) or str(-code)
-    if last in ("", END):
-        when = "after the report" if last else "while it was imported"
-        print(f"lstm-conformance: {candidate} crashed the interpreter ({name}) {when}.", file=sys.stderr, flush=True)
-        _end_as(DOES_NOT if last else MISUSE)
-    return int(last), name
+
+
+def _wait(child: int, note: memoryview[int]) -> int:
+    """What a process ended with; until then, it gets the signals that are meant to end this one."""
+
+    def forward(number: int, _: object) -> None:
+        if number == signal.SIGINT:  # a terminal interrupts both, and a second one would kill it while it ends
+            time.sleep(0.1)
+            if note[1]:
+                return
+        with suppress(ProcessLookupError):
+            os.kill(child, number)
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    return code
+
+
+def _end_with(code: int, message: str) -> NoReturn:
+    print(f"lstm-conformance: {message}", file=sys.stderr, flush=True)
+    os._exit(code)
 
 
 def _end_as(code: int) -> NoReturn:
@@ -108,4 +146,4 @@ def _end_as(code: int) -> NoReturn:
         if -code != signal.SIGKILL:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
-    os._exit(code)
+    os._exit(code if code >= 0 else 128 - code)  # the first process of a container cannot kill itself

@@ -8,9 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from conformance.cli import main
 
 CRASHES = """
 import ctypes
@@ -100,24 +104,126 @@ def test_otherwise_the_status_is_what_it_always_was(text: str, status: int, tmp_
     assert check(tmp_path, text).returncode == status
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_whoever_ends_it_ends_the_candidate_too(sent: signal.Signals, tmp_path: Path) -> None:
-    text = "import os, time\ndef lstm(case):\n    open('pid', 'w').write(str(os.getpid()))\n    time.sleep(60)\n"
+SLOW = "import os, time\ndef lstm(case):\n    open('pid', 'w').write(str(os.getpid()))\n    time.sleep(SECONDS)\n"
+
+
+def begun(folder: Path, seconds: float) -> tuple[subprocess.Popen[bytes], int]:
+    """A `check` that is in its first call, and the process that makes it."""
+    spec = put(folder, SLOW.replace("SECONDS", str(seconds)))
     process = subprocess.Popen(
-        [*CHECK, put(tmp_path, text), "--seconds", "50"], cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE
+        [*CHECK, spec, "--seconds", "50"], cwd=folder, start_new_session=True, stderr=subprocess.PIPE
     )
-    note = tmp_path / "pid"
+    note = folder / "pid"
     until = time.monotonic() + 20
     while not (note.exists() and note.read_text()):
         assert time.monotonic() < until
         time.sleep(0.05)
     candidate = int(note.read_text())
     assert candidate != process.pid
-    if sent == signal.SIGINT:
-        os.killpg(process.pid, sent)  # as a terminal does
-    else:
-        process.send_signal(sent)
-    _, errors = process.communicate(timeout=20)
-    assert process.returncode == (2 if sent == signal.SIGINT else -signal.SIGTERM), errors
+    return process, candidate
+
+
+@pytest.mark.parametrize(
+    ("send", "sent", "status"),
+    [
+        (os.kill, signal.SIGTERM, -signal.SIGTERM),
+        (os.kill, signal.SIGHUP, -signal.SIGHUP),
+        (os.kill, signal.SIGINT, 2),
+        (os.killpg, signal.SIGINT, 2),  # as a terminal does
+    ],
+)
+def test_whoever_ends_it_ends_the_candidate_too(
+    send: Callable[[int, int], None], sent: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    process, candidate = begun(tmp_path, 60)
+    send(process.pid, sent)
+    with process:
+        try:
+            _, errors = process.communicate(timeout=20)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == status, errors
+    assert errors == (b"lstm-conformance: interrupted\n" if sent == signal.SIGINT else b"")
     with pytest.raises(ProcessLookupError):
         os.kill(candidate, 0)
+
+
+def test_no_call_is_made_when_nobody_waits_any_more(tmp_path: Path) -> None:
+    process, _ = begun(tmp_path, 0.3)
+    process.kill()
+    _, errors = process.communicate(timeout=20)  # until the candidate's process has ended too
+    assert errors == b"lstm-conformance: interrupted\n"
+
+
+def test_a_process_that_the_candidate_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
+    text = """
+import os, time
+from conformance.tests.wrong import correct as lstm
+if not (child := os.fork()):
+    os.close(1), os.close(2), time.sleep(60), os._exit(0)
+open("left", "w").write(str(child))
+"""
+    begun = time.monotonic()
+    assert check(tmp_path, text).returncode == 0
+    assert time.monotonic() - begun < 50
+    os.kill(int((tmp_path / "left").read_text()), signal.SIGKILL)
+
+
+def test_ending_the_interpreter_is_not_conforming(tmp_path: Path) -> None:
+    done = check(tmp_path, "import os\ndef lstm(case):\n    os._exit(0)\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "ended the interpreter before there was a report" in done.stderr
+
+
+def test_one_that_crashes_ever_earlier_is_given_up(tmp_path: Path) -> None:
+    text = """
+import os
+from conformance.tests.wrong import correct
+open("begun", "a").write(".")
+left = 40 - os.path.getsize("begun")
+
+def lstm(case):
+    global left
+    left -= 1
+    return correct(case) if left else os.abort()
+"""
+    done = check(tmp_path, text)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "crashed the interpreter 20 times, whichever calls were left out" in done.stderr
+    assert (tmp_path / "begun").stat().st_size == 20
+
+
+CORRECT = "from conformance.tests.wrong import correct as lstm\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "status"),
+    [
+        (CORRECT, lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN), 0),
+        (CORRECT, lambda: os.close(2), 0),
+        (CORRECT, lambda: os.close(1), 0),
+        (
+            "import os, signal\nsignal.pthread_sigmask(signal.SIG_UNBLOCK, [15])\nos.kill(os.getpid(), 15)\n",
+            lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [15]),  # like a container's first process: it lives on
+            128 + 15,
+        ),
+    ],
+    ids=["children-ignored", "no-stderr", "no-stdout", "unkillable"],
+)
+def test_whatever_it_is_started_with(text: str, before: Callable[[], None], status: int, tmp_path: Path) -> None:
+    arguments = ["repro", put(tmp_path, text), "plain-all-float64", "--traceback"]
+    done = subprocess.run([*CHECK[:-1], *arguments], cwd=tmp_path, preexec_fn=before)
+    assert done.returncode == status
+
+
+def test_a_system_that_has_no_process_to_spare(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", fork)
+    monkeypatch.setattr(sys, "argv", ["lstm-conformance", "check", "ref"])
+    assert main() == 2
+    assert "Resource temporarily unavailable" in capsys.readouterr().err
