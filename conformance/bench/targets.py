@@ -51,7 +51,7 @@ class Target:
             return Verdict(str(self), None, f"not measured, 0 of {asked}")
         missed = [ratio for ratio in ratios.values() if not self._met(ratio)]
         dtype, sizes = worst = max(ratios, key=lambda key: ratios[key])
-        found = f"worst: {ratios[worst]:.2f} at {sizes} in {dtype}"
+        found = f"worst: {ratios[worst]:.3f} at {sizes} in {dtype}"
         products = self._ratios(timings, "matmul")
         if self.against != "matmul" and worst in products:
             found += f", where the products alone take {ratios[worst] / products[worst]:.2f}"

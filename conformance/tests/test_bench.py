@@ -211,7 +211,7 @@ def test_targets_are_met_missed_or_not_measured() -> None:
     missed = target.verdict([*timings(0.7)[:-1], *timings(0.93)[-1:], *timings(0.6, "matmul")])
     assert missed.met is False
     assert missed.found == (
-        "worst: 0.93 at (64, 50, 256, 512) in float64, where the products alone take 1.55; measured 8 of 8, missed 1"
+        "worst: 0.930 at (64, 50, 256, 512) in float64, where the products alone take 1.55; measured 8 of 8, missed 1"
     )
     for other in (timings(0.1, threads=2), timings(0.1, "keras"), timings(0.1, dtype="float32")):
         assert target.verdict(other).met is None
