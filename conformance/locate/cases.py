@@ -16,6 +16,7 @@ from conformance.search import OBSERVED
 FEW = 8
 """So many cases are named; of more, what they have in common is said."""
 _NUMBER = re.compile(r"\d+(?!\d*\)$)")
+_CRASH = re.compile(r"(crashed the interpreter) \((.*)\)")
 """A number in a message, but for the line's, which ends it."""
 
 
@@ -59,14 +60,20 @@ def _numbers(report: Report, by_value: list[CheckResult]) -> list[Statement]:
 
 
 def _failed_calls(report: Report, results: list[CheckResult]) -> list[Statement]:
-    """How calls fail; messages that differ in their numbers alone, as those with sizes do, count as one."""
+    """How calls fail; messages that differ in their numbers alone, as those with sizes do, count as one.
+
+    So do crashes: by which signal memory that is not one's own ends a process is a matter of chance.
+    """
     reasons: dict[str, dict[str, str]] = {}
     for r in results:
         if r.status == "failed" and r.comparison is None:
-            reasons.setdefault(_NUMBER.sub("N", r.message), {})[r.trial] = r.message
+            reasons.setdefault(_CRASH.sub(r"\1", _NUMBER.sub("N", r.message)), {})[r.trial] = r.message
     found = []
     for alike in sorted(reasons.values(), key=len, reverse=True)[:FEW]:
         message, *others = dict.fromkeys(alike.values())
+        if _CRASH.match(message):
+            signals = sorted({_CRASH.sub(r"\2", each) for each in alike.values()})
+            message, others = _CRASH.sub(rf"\1 ({' or '.join(signals)})", message), []
         also = "; the numbers in the message differ" if others else ""
         cases = f"In {len(alike)} of {len(report.trials)} cases"
         found.append(is_wrong(f"{cases} it {message}{_which(report, alike)}{also}."))
