@@ -131,6 +131,32 @@ def test_state_left_out_is_zero_and_a_sequence_may_be_run_in_two_halves() -> Non
     np.testing.assert_allclose([h2, c2], [h, c], rtol=0, atol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("B", [1, 3])
+def test_many_steps_at_once_are_as_many_single_steps(B: int, dtype: str) -> None:
+    T, H = 3 * sequence.WORTH_A_COPY, sequence.ROWS_COPIED + 3
+    net, (x, h0, c0, *_) = network(3, H, dtype), arrays(B, T, 3, H, dtype)
+    output, last = net(x, (h0, c0))
+    state, close = (h0, c0), 100 * float(np.finfo(dtype).eps)
+    for t in range(T):
+        step, state = net(x[:, t : t + 1], state)
+        np.testing.assert_allclose(step[:, 0], output[:, t], rtol=0, atol=close)
+    np.testing.assert_allclose(state, last, rtol=0, atol=close)
+
+
+def test_results_are_contiguous_and_share_no_memory() -> None:
+    net, (x, h0, c0, *cotangents) = network(), arrays(2, 4)
+    run = net.forward(x, (h0, c0))
+    gradients = net.backward(run, *cotangents)
+    tape = run.record.tape
+    assert tape is not None
+    results = [run.output, run.h, run.c, *(getattr(gradients, name) for name in gradients.__slots__)]
+    others = [tape.x, tape.gates, tape.h, tape.c, tape.tanh_c, x, h0, c0, *cotangents]
+    for number, result in enumerate(results):
+        assert result.flags.c_contiguous
+        assert not any(np.shares_memory(result, other) for other in [*others, *results[:number]])
+
+
 @pytest.mark.parametrize("sizes", [(0, 4, 3, 5), (2, 0, 3, 5)], ids=["no samples", "no steps"])
 def test_empty_sequences_and_batches(sizes: tuple[int, int, int, int]) -> None:
     B, T, D, H = sizes
