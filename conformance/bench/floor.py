@@ -47,7 +47,7 @@ def products(case: Case, backward: bool) -> list[Product]:
     found += [Product(recurrent_kernel, d_z[t], d_h) for t in reversed(range(T))]
     return [
         *found,
-        Product(z.T, kernel.T, np.empty((T * B, D), dtype)),
+        Product(kernel, z, np.empty((D, T * B), dtype)),
         Product(x.T, z.T, np.empty((D, 4 * H), dtype)),
         Product(np.ascontiguousarray(h.swapaxes(0, 1)).reshape(H, T * B), z.T, np.empty((H, 4 * H), dtype)),
     ]
