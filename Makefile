@@ -35,7 +35,7 @@ lint: .venv/ready ## style, types and import arrows
 
 .PHONY: published
 published: .venv/ready
-	@$(BIN)/python -m conformance.published .published
+	@$(BIN)/python -m conformance.suite.published .published
 
 # tf-keras (Keras 2, for its older files) asks for the whole of tensorflow; tensorflow-cpu is the same code.
 .venv/ready: pyproject.toml constraints.txt

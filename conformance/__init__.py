@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conformance.case import GRADIENTS, QUANTITIES, Case, Implementation, Options, Result
-    from conformance.declare import candidate
-    from conformance.doors import parametrize
-    from conformance.layout import Layout, one_sample_at_a_time
-    from conformance.unknown_layout.files import read_arrays
-    from conformance.unknown_layout.finding import LayoutFinding, find_layout
+    from conformance.layouts.layout import Layout, one_sample_at_a_time
+    from conformance.layouts.unknown.files import read_arrays
+    from conformance.layouts.unknown.finding import LayoutFinding, find_layout
+    from conformance.trial.declare import candidate
+    from conformance.trial.doors import parametrize
 
 _HOME = {
-    "candidate": "declare",
+    "candidate": "trial.declare",
     "GRADIENTS": "case",
     "QUANTITIES": "case",
     "Case": "case",
     "Implementation": "case",
     "Options": "case",
     "Result": "case",
-    "parametrize": "doors",
-    "LayoutFinding": "unknown_layout.finding",
-    "find_layout": "unknown_layout.finding",
-    "read_arrays": "unknown_layout.files",
-    "Layout": "layout",
-    "one_sample_at_a_time": "layout",
+    "parametrize": "trial.doors",
+    "LayoutFinding": "layouts.unknown.finding",
+    "find_layout": "layouts.unknown.finding",
+    "read_arrays": "layouts.unknown.files",
+    "Layout": "layouts.layout",
+    "one_sample_at_a_time": "layouts.layout",
 }
 """Public name to the module that has it."""
 

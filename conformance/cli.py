@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from conformance.commands import MISUSE
-from conformance.commands.crash import stand_by
+from conformance.errors import MISUSE
+from conformance.trial.crash import stand_by
 
 CANDIDATE = "path/to/file.py:NAME, package.module:NAME, or a built-in: ref, torch, keras, certified"
 

@@ -1,6 +1,9 @@
-"""The suite's own errors; each says what was given, what was expected and what to do."""
+"""The exit statuses, and the suite's own errors; each says what was given, what was expected and what to do."""
 
 from __future__ import annotations
+
+CONFORMS, DOES_NOT, MISUSE = 0, 1, 2
+"""The exit statuses of every command."""
 
 
 class ConformanceError(Exception):

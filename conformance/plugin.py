@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--lstm-published",
         type=Path,
         metavar="DIR",
-        help="where `python -m conformance.published DIR` put published checkpoints",
+        help="where `python -m conformance.suite.published DIR` put published checkpoints",
     )
     group.addoption(
         "--lstm-own-cores", action="store_true", help="with pytest-xdist: each worker runs on cores of its own (Linux)"

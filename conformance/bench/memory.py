@@ -7,7 +7,7 @@ import tracemalloc
 
 from conformance.bench.grid import Sizes
 from conformance.bench.record import Memory
-from conformance.cases import Spec
+from conformance.cases.matrix import Spec
 from conformance.implementations import reference
 
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from conformance.bench.record import Job, Measured
 from conformance.case import Case, Result
-from conformance.cases import Spec
+from conformance.cases.matrix import Spec
 from conformance.errors import OracleError
 from conformance.implementations import reference
 from conformance.implementations.prepared import Prepared
-from conformance.tolerance import roundoff
+from conformance.judging.tolerance import roundoff
 
 SHORTEST = 2e-3
 """Seconds that a sample takes at least: a shorter call is repeated, so that the clock's steps do not matter."""

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-CONFORMS, DOES_NOT, MISUSE = 0, 1, 2
-"""The exit statuses."""
-
 
 def console() -> Console:
     """Where to print: a terminal, or plain text of 120 columns."""

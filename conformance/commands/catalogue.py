@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from conformance.commands import CONFORMS, DOES_NOT, Bar, console
+from conformance.commands import Bar, console
+from conformance.errors import CONFORMS, DOES_NOT
 
 
 def show(options: argparse.Namespace) -> int:
     """List the catalogue, explain one bug, or print how each is caught."""
-    from conformance.bugs import bugs
+    from conformance.diagnosis.bugs import bugs
     from conformance.errors import UnknownBugError
 
     if options.json is not None and not options.matrix:
@@ -39,7 +40,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def _confusion(pairs: int) -> int:
-    from conformance.confusion import confusion
+    from conformance.diagnosis.confusion import confusion
 
     with Bar("diagnosing") as bar:
         alone, together = confusion(pairs, bar.update)
@@ -60,7 +61,7 @@ def _confusion(pairs: int) -> int:
 def _matrix(path: Path | None) -> int:
     from rich.table import Table
 
-    from conformance.bugs import adequacy
+    from conformance.diagnosis.bugs import adequacy
     from conformance.report.files import write_json
 
     with Bar("bugs") as bar:
@@ -81,7 +82,7 @@ def _matrix(path: Path | None) -> int:
     print(f"\n{len(found) // 2} bugs in 2 dtypes: {len(caught)} of {len(found)} caught")
     print(f"smallest margin: {tightest.margin:.3g} times the allowed error, {tightest.slug} in {tightest.dtype}")
     try:
-        from conformance.bugs.elsewhere import missed
+        from conformance.diagnosis.bugs.elsewhere import missed
 
         overlooked, forward = missed()
         print(

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.commands import CONFORMS
+from conformance.errors import CONFORMS
 
 if TYPE_CHECKING:
     from conformance.bench.grid import Sizes
@@ -26,7 +26,7 @@ def compare(options: argparse.Namespace) -> int:
     from conformance.bench.machine import cores, machine
     from conformance.bench.memory import peak
     from conformance.bench.record import Record
-    from conformance.cases import DTYPES
+    from conformance.cases.matrix import DTYPES
     from conformance.report.files import write_json
 
     _check_outputs(options.json, options.plot)

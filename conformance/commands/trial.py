@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from conformance.commands import CONFORMS, DOES_NOT, console
+from conformance.commands import console
+from conformance.errors import CONFORMS, DOES_NOT
 
 
 def check(options: argparse.Namespace) -> int:
     """Put a candidate on trial and write the reports that were asked for."""
-    from conformance.diagnose import diagnose
-    from conformance.diagnosis import Diagnosis
+    from conformance.diagnosis.diagnose import diagnose
+    from conformance.diagnosis.finding import Diagnosis
     from conformance.errors import BaselineError
-    from conformance.implementations.given import find
     from conformance.report import html, json_report, junit, terminal
     from conformance.report.files import require_distinct, require_writable
-    from conformance.runner import run
+    from conformance.trial.given import find
+    from conformance.trial.runner import run
 
     if options.baseline is not None and not options.baseline.is_file():
         raise BaselineError(f"there is no baseline {options.baseline}.")
@@ -40,12 +41,12 @@ def check(options: argparse.Namespace) -> int:
 
 def repro(options: argparse.Namespace) -> int:
     """Run one case, print its numbers and a program that shows the same."""
-    from conformance.checks.call import Caller
-    from conformance.declare import declared, meets
     from conformance.errors import CandidateError
-    from conformance.implementations.given import find
     from conformance.report.repro import snippet
-    from conformance.runner import judge, trials
+    from conformance.trial.call import Caller
+    from conformance.trial.declare import declared, meets
+    from conformance.trial.given import find
+    from conformance.trial.runner import judge, trials
 
     words = options.case.split(":")
     if words[0] == "behaviour":

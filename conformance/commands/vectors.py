@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from conformance.commands import CONFORMS, DOES_NOT, Bar, console
+from conformance.commands import Bar, console
+from conformance.errors import CONFORMS, DOES_NOT
 
 
 def _folder(options: argparse.Namespace) -> Path:

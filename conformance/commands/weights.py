@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from conformance.commands import CONFORMS, DOES_NOT, console
+from conformance.commands import console
+from conformance.errors import CONFORMS, DOES_NOT
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -41,10 +42,10 @@ def inspect(options: argparse.Namespace) -> int:
 
 def layout(options: argparse.Namespace) -> int:
     """Find the layout of weights that reproduces a known run."""
-    from conformance.unknown_layout import files
-    from conformance.unknown_layout.finding import find_layout
-    from conformance.unknown_layout.recording import INPUTS, RESULTS
-    from conformance.unknown_layout.text import report
+    from conformance.layouts.unknown import files
+    from conformance.layouts.unknown.finding import find_layout
+    from conformance.layouts.unknown.recording import INPUTS, RESULTS
+    from conformance.layouts.unknown.text import report
 
     if options.save is not None:
         files.require_new(options.save)

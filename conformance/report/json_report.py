@@ -9,10 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from conformance.diagnosis import Diagnosis
+from conformance.diagnosis.finding import Diagnosis
 from conformance.errors import BaselineError
 from conformance.report.files import write_json
-from conformance.runner import PROFILES, CheckResult, Report, environment
+from conformance.trial.runner import PROFILES, CheckResult, Report, environment
 
 GREW = 10.0
 """An error that grew by more than this factor is reported, though it is still allowed."""

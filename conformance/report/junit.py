@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from conformance.report.files import write_bytes
-from conformance.runner import Report
+from conformance.trial.runner import Report
 
 
 def printable(text: str) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.checks.call import Outcome
-from conformance.compare import name_index
 from conformance.fixtures.store import vector_path
-from conformance.runner import CheckResult, Trial
+from conformance.judging.compare import name_index
+from conformance.trial.call import Outcome
+from conformance.trial.runner import CheckResult, Trial
 from lstm_ref.params import FloatArray
 
 INLINE = 2000

@@ -7,10 +7,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.case import QUANTITIES
-from conformance.checks.behaviour import CHECKS
-from conformance.diagnosis import Diagnosis
+from conformance.diagnosis.finding import Diagnosis
 from conformance.report.json_report import NOTHING, Changes, verdict
-from conformance.runner import PROFILES, CheckResult, Report
+from conformance.trial.checks import CHECKS
+from conformance.trial.runner import PROFILES, CheckResult, Report
 
 MOST = 12
 """How many entries of a list are shown before the rest is counted."""

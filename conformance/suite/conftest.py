@@ -1,4 +1,4 @@
-"""The fixtures that a conformance test ends with."""
+"""The fixture that a conformance test ends with."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from conformance.plugin import CHECK, NOT_RUN
+from conformance.plugin import CHECK
 from conformance.report.summary import Check
 
 
 @pytest.fixture
 def verdict(record_property: Callable[[str, object], None]) -> Callable[..., None]:
     """A function ``verdict(oracle, case, actual, expected)`` that compares all quantities and fails if one is wrong."""
-    from conformance.compare import compare
+    from conformance.judging.compare import compare
 
     def judge(oracle: str, case: Any, actual: Any, expected: Any) -> None:
         comparisons = compare(case, actual, expected)
@@ -29,14 +29,3 @@ def verdict(record_property: Callable[[str, object], None]) -> Callable[..., Non
             pytest.fail(f"{case.id} differs from {oracle}:\n  " + "\n  ".join(wrong), pytrace=False)
 
     return judge
-
-
-@pytest.fixture
-def not_run(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """A function ``not_run(why)`` that ends a test which cannot be run here, and has it counted as that."""
-
-    def end(why: str) -> None:
-        record_property(NOT_RUN, why)
-        pytest.skip(f"not run: {why}")  # the summary counts it
-
-    return end

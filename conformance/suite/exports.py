@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from conformance.draw import Draw
+from conformance.cases.draw import Draw
 
 D, H = 3, 5
 STEPS = 5

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.bugs import bugs
-from conformance.bugs.adequacy import ENOUGH, catches
-from conformance.bugs.elsewhere import missed, nodes, passes
-from conformance.bugs.hookable import HookableLSTM
-from conformance.runner import run
+from conformance.diagnosis.bugs import bugs
+from conformance.diagnosis.bugs.adequacy import ENOUGH, catches
+from conformance.diagnosis.bugs.elsewhere import missed, nodes, passes
+from conformance.diagnosis.bugs.hookable import HookableLSTM
+from conformance.trial.runner import run
 
 
 @pytest.mark.parametrize("slug", bugs())

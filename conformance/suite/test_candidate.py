@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.doors import Check
+from conformance.trial.doors import Check
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -13,9 +13,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if spec is None:
         metafunc.parametrize("check", [])
         return
-    from conformance.doors import checks
     from conformance.errors import ConformanceError
-    from conformance.implementations.given import find
+    from conformance.trial.doors import checks
+    from conformance.trial.given import find
 
     try:
         found = checks(find(spec), profile=metafunc.config.getoption("--lstm-profile"))

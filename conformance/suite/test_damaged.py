@@ -19,7 +19,7 @@ import pytest
 import torch
 
 import lstm_ref
-from conformance.draw import Draw
+from conformance.cases.draw import Draw
 from conformance.suite.exports import exported
 from lstm_ref.errors import (
     CorruptFileError,

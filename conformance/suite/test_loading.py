@@ -12,8 +12,8 @@ import torch
 
 import lstm_ref
 from conformance.case import Case, Result
-from conformance.cases import case_of_params
-from conformance.draw import Draw
+from conformance.cases.draw import Draw
+from conformance.cases.matrix import case_of_params
 from conformance.implementations import built_in
 from conformance.suite.exports import KERAS, TORCH, D, H, exported, trained_tagger
 from lstm_ref.errors import LSTMNameError, UnsupportedError

@@ -9,8 +9,8 @@ from itertools import combinations, product
 import pytest
 
 from conformance.case import Case, Result
-from conformance.cases import SIZES, Spec, edges, matrix, sizes
-from conformance.degenerate import unexcused
+from conformance.cases.degenerate import unexcused
+from conformance.cases.matrix import SIZES, Spec, edges, matrix, sizes
 from conformance.implementations import ORACLES, built_in
 
 

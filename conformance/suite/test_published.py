@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import lstm_ref
-from conformance.cases import case_of_params
+from conformance.cases.matrix import case_of_params
 from conformance.implementations import built_in
 
 CHECKPOINT = "silero_vad_16k.safetensors"
@@ -27,7 +27,7 @@ def test_silero_vad_over_500_steps(
     path = None if folder is None else folder / CHECKPOINT
     if path is None or not path.exists():
         not_run(
-            f"{CHECKPOINT} is not there; `python -m conformance.published DIR` fetches it, --lstm-published DIR names it"
+            f"{CHECKPOINT} is not there; `python -m conformance.suite.published DIR` fetches it, --lstm-published DIR names it"
         )
     assert path is not None
     network = lstm_ref.load(path, name="lstm_cell")

@@ -12,8 +12,8 @@ import torch
 
 import conformance
 import lstm_ref
+from conformance.cases.draw import Draw
 from conformance.cli import main
-from conformance.draw import Draw
 from conformance.suite.exports import exported
 from lstm_ref import LSTMParams
 

@@ -7,34 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from lstm_ref.formats import keras_names, torch_names
+from lstm_ref.formats.group import Group
 from lstm_ref.formats.stored import WIDENED, Contents, StoredTensor, as_weights
 from lstm_ref.params import FloatArray, LSTMParams, from_cudnn_keras, from_torch
-
-
-@dataclass(frozen=True)
-class Group:
-    """The tensors of one layer in one direction, by role.
-
-    Attributes
-    ----------
-    lstm : str
-        Name of the LSTM that it is a part of.
-    alias : str
-        Where it lies in the file, if that is not its name.
-    layer : int
-    reverse : bool
-    tensors : dict
-        Role to tensor: kernel, recurrent_kernel, bias; or PyTorch's weight_ih and so on.
-    problem : str
-        Why it cannot be computed here; empty when it can.
-    """
-
-    lstm: str
-    alias: str
-    layer: int
-    reverse: bool
-    tensors: dict[str, StoredTensor]
-    problem: str = ""
 
 
 @dataclass(frozen=True)

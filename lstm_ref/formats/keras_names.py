@@ -9,12 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lstm_ref.formats.group import Group
 from lstm_ref.formats.stored import Contents, StoredTensor
-
-if TYPE_CHECKING:
-    from lstm_ref.formats.found import Group
 
 VARIABLES = re.compile(
     r"(?P<layer>.*?)(?:/(?P<direction>forward|backward)_layer)?"
@@ -26,8 +24,6 @@ ROLES = ("kernel", "recurrent_kernel", "bias")
 
 def groups(contents: Contents) -> list[Group]:
     """One group for each layer and direction of each LSTM, CuDNNLSTM, LSTMCell or Bidirectional."""
-    from lstm_ref.formats.found import Group
-
     placed = list(_by_path(contents) if contents.convention == "keras-paths" else _by_name(contents))
     user_names = {path: contents.layer_names.get(f"{path}/vars", path) for path, *_ in placed}
     repeated = {name for name, count in Counter(user_names.values()).items() if count > 1}

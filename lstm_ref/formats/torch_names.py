@@ -6,12 +6,9 @@ Source: https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html, "Variables
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from lstm_ref.formats.group import Group
 from lstm_ref.formats.stored import Contents, StoredTensor
-
-if TYPE_CHECKING:
-    from lstm_ref.formats.found import Group
 
 WEIGHT_IH = re.compile(r"(?P<prefix>|.*\.)weight_ih(?P<suffix>_l(?P<layer>\d{1,4})(?P<reverse>_reverse)?|)")
 KNOWN = re.compile(r"(?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l\d{1,4}(?:_reverse)?|)")
@@ -23,8 +20,6 @@ def groups(contents: Contents) -> list[Group]:
 
     A GRU and a plain RNN have the same names: the shapes tell them apart.
     """
-    from lstm_ref.formats.found import Group
-
     result = []
     for name in contents.tensors:
         match = WEIGHT_IH.fullmatch(name)

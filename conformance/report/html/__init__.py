@@ -6,13 +6,13 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from conformance.diagnosis import Diagnosis
+from conformance.diagnosis.finding import Diagnosis
 from conformance.report.files import write_bytes
 from conformance.report.html import failures, parts, sections
 from conformance.report.html.markup import clipped, embedded, hashed, joined, text
 from conformance.report.html.matrix import Behaviour, Matrix, Texts
 from conformance.report.json_report import NOTHING, verdict
-from conformance.runner import Report
+from conformance.trial.runner import Report
 
 
 def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:

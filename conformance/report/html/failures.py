@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from conformance.case import QUANTITIES
-from conformance.diagnosis import Diagnosis, Finding
+from conformance.diagnosis.finding import Diagnosis, Finding
 from conformance.report.html import tensors
 from conformance.report.html.markup import Html, element, given, joined
 from conformance.report.html.parts import case_line, codes, command, repeat, section
-from conformance.runner import Report
+from conformance.trial.runner import Report
 
 
 def diagnosed(diagnosis: Diagnosis) -> Html:

@@ -8,11 +8,11 @@ from functools import cache
 from inspect import cleandoc
 from typing import Any
 
-from conformance.checks.behaviour import CHECKS
 from conformance.fixtures.store import directory, read_manifest
 from conformance.report.html.markup import Html, broken, clipped, element, given, joined, number
 from conformance.report.html.scale import cell_class, label
-from conformance.runner import PROFILES, CheckResult, Report, Trial
+from conformance.trial.checks import CHECKS
+from conformance.trial.runner import PROFILES, CheckResult, Report, Trial
 
 STATUSES = ("passed", "failed", "not provided", "undeclared")
 ROOM = 100_000

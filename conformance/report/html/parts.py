@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from conformance.report.html.markup import Html, element, joined
 from conformance.report.html.matrix import comment
-from conformance.runner import Report
+from conformance.trial.runner import Report
 
 
 def section(heading: str, *content: str, id: str | None = None) -> Html:

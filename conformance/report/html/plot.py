@@ -12,7 +12,7 @@ import numpy.typing as npt
 from conformance.report.html.markup import Html, element
 from conformance.report.html.scale import exponent
 from conformance.report.html.tensors import Pair, pair
-from conformance.runner import CheckResult, Report
+from conformance.trial.runner import CheckResult, Report
 
 TIMED = ("output", "d_x")
 """The quantities that have a time axis."""

@@ -11,7 +11,7 @@ from conformance.report.html.matrix import ORACLES, STATUSES, Behaviour, anchor
 from conformance.report.html.parts import bar, case_line, codes, command, section, table
 from conformance.report.html.scale import times
 from conformance.report.json_report import verdict
-from conformance.runner import PROFILES, CheckResult, Report, environment
+from conformance.trial.runner import PROFILES, CheckResult, Report, environment
 
 ASKED = {"forward": "the forward pass", "training": "the forward pass and all gradients"}
 NEAREST = 8

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.case import AXES
-from conformance.compare import errors
+from conformance.judging.compare import errors
 from conformance.report.html.markup import Html, element, joined
 from conformance.report.html.scale import exponent
-from conformance.runner import CheckResult, Report
+from conformance.trial.runner import CheckResult, Report
 from lstm_ref.params import GATES, FloatArray
 
 ROWS, COLUMNS, SAMPLES = 32, 64, 3

@@ -1,5 +1,0 @@
-"""The bugs that people write into LSTMs, each as an implementation with one thing wrong."""
-
-from conformance.bugs.catalogue import Bug, bugs
-
-__all__ = ["Bug", "bugs"]

@@ -1,1 +1,0 @@
-"""What is asserted of a candidate: values against expected ones, and behaviour."""

@@ -1,0 +1,294 @@
+"""From a failed trial to the bug that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from conformance.case import FORWARD, Case
+from conformance.diagnosis import search
+from conformance.diagnosis.bugs.catalogue import bugs
+from conformance.diagnosis.bugs.hypothesis import FORMULAS, GRADIENTS_ARE, TRUE, Hypothesis
+from conformance.diagnosis.evidence import DERIVED, Observation, fits, narrow, observe
+from conformance.diagnosis.finding import Diagnosis, Finding, Statement
+from conformance.diagnosis.locate import locate
+from conformance.diagnosis.locate.cases import in_cases
+from conformance.diagnosis.probes import without_layout
+from conformance.trial.call import Caller
+from conformance.trial.checks import CHECKS
+from conformance.trial.runner import SECONDS, CheckResult, Report, behave, behaviour_cases
+
+DTYPES = ("float64", "float32")
+FIRST_CALLS = 32
+"""Of a candidate that keeps something between its calls, so many of the first are explained."""
+REFINEMENTS = 3
+"""How many bugs are added for cases that the first ones do not explain."""
+PLAIN = ("sizes-", "plain-", "stateless-")
+"""The golden vectors in which nothing is special."""
+SATURATED = "saturated-"
+"""In the names of those whose gates are saturated."""
+
+
+def diagnose(
+    function: Callable[[Case], Any], report: Report, dtypes: Sequence[str] = DTYPES, seconds: float = SECONDS
+) -> Diagnosis:
+    """Which catalogued bugs a failing candidate has, and what else can be established about it.
+
+    Parameters
+    ----------
+    function : callable
+        The candidate.
+    report : Report
+        Of its trial.
+    dtypes : sequence of str
+        Whose cases to look at.
+    seconds : float
+        How long a call may take.
+
+    Returns
+    -------
+    Diagnosis
+        Empty if the candidate conforms.
+    """
+    if report.conforms():
+        return Diagnosis()
+    return _Examination(Caller(function, seconds), report, tuple(dtypes)).diagnosis()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A hypothesis, and what it explains.
+
+    Attributes
+    ----------
+    hypothesis : Hypothesis
+        The bugs that change numbers.
+    observed : tuple of str
+        The bugs that are seen otherwise.
+    checks : frozenset of str
+        The ids of the failing checks that they explain.
+    of : int
+        How many failing checks were looked at.
+    odd : tuple of Observation
+        The cases in which the hypothesis does not give what the candidate gave, the smallest first.
+    """
+
+    hypothesis: Hypothesis
+    observed: tuple[str, ...]
+    checks: frozenset[str]
+    of: int
+    odd: tuple[Observation, ...]
+
+    @property
+    def bugs(self) -> tuple[str, ...]:
+        """All the bugs."""
+        return self.hypothesis.bugs + self.observed
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """Best first: what is odd in the fewest cases, then what leaves least unexplained, then with the fewest bugs."""
+        return len(self.odd), self.of - len(self.checks), len(self.bugs)
+
+
+class _Examination:
+    """One diagnosis at work."""
+
+    def __init__(self, call: Caller, report: Report, dtypes: tuple[str, ...]) -> None:
+        self.call, self.report, self.dtypes = call, report, dtypes
+        self.training = report.profile == "training"
+        self.failures = [r for r in report.failures if _dtype(r) in dtypes]
+
+    # What there is to explain.
+
+    @cached_property
+    def observations(self) -> dict[str, Observation]:
+        """What the candidate gave, by trial, in the order of the calls."""
+        report = self.report
+        seen = {id: observe(report.trials[id].case, given, self.training) for id, given in report.given.items()}
+        rounded = {dtype for dtype in DTYPES if narrow(o for o in seen.values() if o.case.dtype == dtype)}
+        return {id: replace(o, narrow=o.case.dtype.name in rounded) for id, o in seen.items()}
+
+    @cached_property
+    def stateful(self) -> bool:
+        """Whether the candidate keeps something between its calls."""
+        return any(r.quantity == "repeatable" and "is kept" in r.message for r in self.failures)
+
+    @cached_property
+    def main(self) -> list[Observation]:
+        """What hypotheses have to match first: one small case in which everything shows, or the first calls."""
+        if self.stateful:
+            return list(self.observations.values())[:FIRST_CALLS]
+        failing = [r.trial for r in self.failures if not r.behaviour]
+        dtype = next((d for d in self.dtypes if any(id.endswith(d) for id in failing)), self.dtypes[0])
+        usable = [o for o in self.observations.values() if o.given and o.case.dtype == dtype]
+        return sorted(usable, key=_poverty)[:1]
+
+    def hidden(self) -> Observation | None:
+        """What the candidate gives in a case that hides every layout of the weights."""
+        if self.stateful:
+            return None
+        case = without_layout(self.main[0].case.dtype.name, self.report.without)
+        return replace(observe(case, self.call(case).result, self.training), narrow=self.main[0].narrow)
+
+    # What explains it.
+
+    def diagnosis(self) -> Diagnosis:
+        """What explains the failures, and what probing establishes where nothing explains all of them."""
+        if not self.main or not self.failures:
+            return Diagnosis(statements=tuple(in_cases(self.report)))
+        best = self.best()
+        certain = len(best) == 1 and not best[0].odd
+        findings = tuple(self.finding(one, certain) for one in best)
+        if best and len(best[0].checks) == best[0].of:
+            return Diagnosis(findings)
+        if self.stateful:
+            kept = (
+                "The same case gave other numbers when it was called again: something is kept between calls, or drawn "
+                "at random. So no call says anything by itself: mend that, then check again."
+            )
+            return Diagnosis(findings, (*in_cases(self.report, best[0].bugs if best else ()), Statement(False, kept)))
+        known, observed = (best[0].hypothesis, best[0].observed) if best else (Hypothesis(), ())
+        case, narrow = self.main[0].case, self.main[0].narrow
+        return Diagnosis(findings, locate(self.call, self.report, case.dtype.name, known, observed, narrow))
+
+    def best(self) -> list[Explanation]:
+        """The best explanations: several if nothing tells them apart."""
+        explained = [self.refined(self.explain(hypothesis)) for hypothesis in self.matching()]
+        best = min((one.rank for one in explained), default=None)
+        explained.sort(key=lambda one: one.hypothesis.gradients != FORMULAS)
+        equal = {frozenset(one.bugs): one for one in explained if one.rank == best and one.bugs and one.checks}
+        return list(equal.values())
+
+    def matching(self) -> list[Hypothesis]:
+        """The hypotheses that give what the candidate gave in the main cases; failing that, their forward passes."""
+        alike: list[Hypothesis] = []
+        for always in [(), *((leak,) for leak in search.LEAKS if self.stateful)]:
+            for found in search.forward(self.main, self.hidden, always):
+                whole = [one for given in found for one in search.backward(given, self.main)]
+                if whole:
+                    return whole
+                alike = alike or found
+                if found == [Hypothesis()]:  # a right forward pass is not looked for in bugs that cancel
+                    break
+        return alike
+
+    def explain(self, hypothesis: Hypothesis) -> Explanation:
+        """Hold a hypothesis against every case."""
+        lstm, forward = hypothesis.fresh(), hypothesis.forward()
+        right: set[str] = set()
+        skipped: set[str] = set()
+        odd: list[Observation] = []
+        for id, o in self.observations.items():
+            affordable = hypothesis.gradients != TRUE or (o.weight <= DERIVED and o.case.id.startswith(PLAIN))
+            with np.errstate(all="ignore"):
+                result = (lstm if affordable else forward)(o.case)
+            if o.case.dtype.name not in self.dtypes:
+                continue
+            differing = o.differing(result)
+            if differing:
+                odd.append(o)
+            right |= {f"{id}:{name}" for name in o.given if name in result and name not in differing}
+            skipped |= {f"{id}:{name}" for name in o.given if name not in result}
+        looked_at = [r for r in self.failures if r.behaviour or (r.trial in self.observations and r.id not in skipped)]
+        observed = self.observed(hypothesis)
+        checks = {r.id for r in looked_at if not r.behaviour and r.id in right and not (_of_dtype(r) and not observed)}
+        checks |= self.misbehaviours(hypothesis.also(*observed), [r for r in looked_at if r.behaviour])
+        odd.sort(key=lambda o: o.weight)
+        return Explanation(hypothesis, observed, frozenset(checks), len(looked_at), tuple(odd))
+
+    def observed(self, hypothesis: Hypothesis) -> tuple[str, ...]:
+        """The bugs that are seen without comparing numbers, and that the hypothesis does not show already."""
+        report = self.report
+        found = []
+        if any(r.quantity == "inputs-unchanged" for r in self.failures):
+            found.append("input-mutated")
+        if any(o.narrow and o.case.dtype.name in self.dtypes for o in self.observations.values()):
+            found.append("dtype-narrowed")
+        sizes = {
+            array.dtype.itemsize / report.trials[id].case.dtype.itemsize
+            for id, given in report.given.items()
+            for array in given.values()
+            if isinstance(array, np.ndarray)
+            and array.dtype.kind == "f"
+            and report.trials[id].case.dtype.name in self.dtypes
+        }
+        if max(sizes, default=1) > 1:
+            found.append("dtype-widened")
+        overflow = "overflow encountered in exp"  # not in cosh, of which some build slopes
+        warned = [r for r in self.failures if r.quantity == "quiet-when-saturated" and overflow in r.message]
+        if warned and self.finite_when_saturated and not self.misbehaviours(hypothesis, warned):
+            found.append("sigmoid-overflow")
+        return tuple(found)
+
+    @cached_property
+    def finite_when_saturated(self) -> bool:
+        """Whether saturated gates give no NaN: a tanh made of exponentials does, a sigmoid that overflows does not."""
+        saturated = [o for o in self.observations.values() if o.case.id.startswith(SATURATED)]
+        return all(np.isfinite(array).all() for o in saturated for array in o.given.values())
+
+    def misbehaviours(self, hypothesis: Hypothesis, failed: Sequence[CheckResult]) -> set[str]:
+        """Those of the failed checks of behaviour that an LSTM with these bugs fails as well."""
+        found = set()
+        formulas = Hypothesis(hypothesis.bugs)  # taking derivatives has a behaviour of its own
+        for case in behaviour_cases(self.report.without):
+            for result in failed:
+                if _dtype(result) == case.dtype.name:
+                    call = Caller(formulas.fresh(), SECONDS)
+                    again = behave(
+                        result.quantity, CHECKS[result.quantity], call, case, self.report.without, call.mutated
+                    )
+                    found |= {result.id} if again.status == "failed" else set()
+        return found
+
+    def refined(self, one: Explanation) -> Explanation:
+        """With further bugs, for the smallest cases that are not explained."""
+        for _ in range(REFINEMENTS):
+            further = [
+                self.explain(more)
+                for o in one.odd[:1]
+                for slug in search.of_group("weights", "cell", "states", "backward")
+                if slug not in one.hypothesis.bugs
+                and not self.stateful
+                and fits(more := one.hypothesis.also(slug), [*self.main, o], FORWARD)
+                and fits(more, [*self.main, o], list(o.given))
+            ]
+            better = min(further, key=lambda other: other.rank, default=one)
+            if better.rank >= one.rank:
+                break
+            one = better
+        return one
+
+    def finding(self, one: Explanation, certain: bool) -> Finding:
+        """A finding in words."""
+        entries = [bugs()[slug] for slug in one.bugs]
+        repair = _numbered([entry.repair for entry in entries])
+        if one.hypothesis.gradients != FORMULAS:
+            repair += f" The gradients are {GRADIENTS_ARE[one.hypothesis.gradients]}: they change with it."
+        title = _numbered([entry.title for entry in entries])
+        return Finding(one.bugs, certain, title, len(one.checks), one.of, repair)
+
+
+def _numbered(sentences: Sequence[str]) -> str:
+    """One sentence as it is, several with numbers."""
+    return sentences[0] if len(sentences) == 1 else " ".join(f"({n}) {text}" for n, text in enumerate(sentences, 1))
+
+
+def _poverty(o: Observation) -> tuple[int, int]:
+    """How little a case shows: what is zero in it or special about it; then how many numbers it has."""
+    case = o.case
+    zeros = sum(not array.any() for array in (case.h0, case.c0, case.d_output, case.d_h, case.d_c))
+    special = not case.id.startswith(PLAIN) or case.sizes[1] < 3
+    return zeros + 10 * special, o.weight
+
+
+def _of_dtype(result: CheckResult) -> bool:
+    """Whether a check failed because of the dtype."""
+    return result.comparison is not None and "has dtype" in result.comparison.reason
+
+
+def _dtype(result: CheckResult) -> str:
+    return result.id.split(":")[-1] if result.behaviour else result.trial.rpartition("-")[2]

@@ -1,0 +1,251 @@
+"""The diagnosis names the bug that a candidate has, also one written by somebody else; of an unknown one it says what is true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.case import Case
+from conformance.cli import main
+from conformance.diagnosis.bugs import bugs
+from conformance.diagnosis.confusion import Guess, guess, pairs
+from conformance.diagnosis.diagnose import diagnose
+from conformance.diagnosis.finding import Diagnosis, Finding
+from conformance.diagnosis.tests import uncatalogued
+from conformance.trial.runner import run
+from conformance.trial.tests import wrong
+
+WRONG = Path(wrong.__file__)
+UNCATALOGUED = Path(uncatalogued.__file__)
+PAIRS, AT_ONCE = 100, 10
+
+NAMED = {
+    "sigmoid_epsilon": ("sigmoid-epsilon-1e-4",),
+    "sigmoid_overflow": ("sigmoid-overflow",),
+    "gate_order": ("gate-order-ifoc",),
+    "recurrent_transposed": ("recurrent-transposed",),
+    "output_tanh_missing": ("cell-output-tanh-missing",),
+    "forget_ignored": ("forget-ignored",),
+    "h0_ignored": ("h0-ignored",),
+    "final_states_swapped": ("final-states-swapped",),
+    "grad_final_cell_ignored": ("grad-final-cell-ignored",),
+    "grad_final_hidden_ignored": ("grad-final-hidden-ignored",),
+    "grad_forget_uses_new_cell": ("grad-forget-uses-new-cell",),
+    "grad_cell_carry_misses_forget": ("grad-cell-carry-misses-forget",),
+    "grad_recurrent_uses_new_hidden": ("grad-recurrent-uses-new-hidden",),
+    "grad_batch_mean": ("grad-batch-mean",),
+    "dtype_narrowed": ("dtype-narrowed",),
+    "dtype_widened": ("dtype-widened",),
+    "wide_gradients": ("dtype-widened",),
+    "input_mutated": ("input-mutated",),
+    "nan_at_saturation": ("sigmoid-nan",),
+}
+
+
+def examined(function: Any, profile: str | None = None) -> Diagnosis:
+    return diagnose(function, run(function, "candidate", profile=profile, seconds=2.0), seconds=2.0)
+
+
+@pytest.mark.parametrize("slug", bugs())
+def test_each_bug_alone_is_named_first_in_both_dtypes_and_no_other_is_certain(slug: str) -> None:
+    guesses = guess((slug,))
+    assert [g.dtypes for g in guesses] == [("float64",), ("float32",)]
+    for g in guesses:
+        assert g.first, g
+        assert not g.falsely_certain, g
+        assert g.findings[0].explains == g.findings[0].of > 0
+        assert g.seconds < 10
+
+
+@pytest.mark.parametrize("start", range(0, PAIRS, AT_ONCE))
+def test_pairs_of_bugs_of_different_groups_are_both_named(start: int) -> None:
+    guesses = [guess(pair)[0] for pair in pairs(PAIRS)[start : start + AT_ONCE]]
+    assert sum(g.named for g in guesses) >= 0.9 * AT_ONCE, [str(g) for g in guesses if not g.named]
+    assert not any(g.falsely_certain for g in guesses)
+    assert all(g.seconds < 10 for g in guesses)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_somebody_elses_bug_is_named(name: str) -> None:
+    findings = examined(getattr(wrong, name)).findings
+    assert [(f.bugs, f.certain) for f in findings] == [(NAMED[name], True)]
+    assert findings[0].explains == findings[0].of
+
+
+def both(case: Case) -> Any:
+    """A wrong forward pass and a wrong backward pass, by somebody else."""
+    return wrong.lstm(case, order="ifoc", carry=lambda d_c, f: d_c)
+
+
+def three(case: Case) -> Any:
+    """A layout, the cell and the backward pass."""
+    return wrong.lstm(case, order="iofc", output_of=lambda o, c: o * c, hidden_for_weights=lambda before, after: after)
+
+
+def test_bugs_of_different_groups_are_named_together() -> None:
+    assert set(examined(both).findings[0].bugs) == {"gate-order-ifoc", "grad-cell-carry-misses-forget"}
+    found = examined(three).findings[0]
+    assert set(found.bugs) == {"gate-order-iofc", "cell-output-tanh-missing", "grad-recurrent-uses-new-hidden"}
+    assert found.title.startswith("(1) ")
+    assert "(3) " in found.repair
+
+
+def no_tanh_and_its_own_backward(case: Case) -> Any:
+    """The gradients are right for h = o * c."""
+    p = case.params
+    W, U = p.kernel, p.recurrent_kernel
+    b = np.zeros(W.shape[1], W.dtype) if p.bias is None else p.bias
+    h, c, steps, outputs = case.h0, case.c0, [], []
+    for t in range(case.x.shape[1]):
+        z = np.split(case.x[:, t] @ W + h @ U + b, 4, axis=1)
+        i, f, g, o = wrong.sigmoid(z[0]), wrong.sigmoid(z[1]), np.tanh(z[2]), wrong.sigmoid(z[3])
+        steps.append((h, c, i, f, g, o))
+        c = f * c + i * g
+        h = o * c
+        outputs.append(h)
+    result = {"output": np.stack(outputs, axis=1), "h": h, "c": c}
+    dh, dc = case.d_h, case.d_c
+    dx, dW, dU, db = np.zeros_like(case.x), np.zeros_like(W), np.zeros_like(U), np.zeros_like(b)
+    for t, (h, c, i, f, g, o) in reversed(list(enumerate(steps))):
+        dh = dh + case.d_output[:, t]
+        dc = dc + dh * o
+        dz = (dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g**2), dh * (f * c + i * g) * o * (1 - o))
+        dz_all = np.concatenate(dz, axis=1)
+        dx[:, t] = dz_all @ W.T
+        dW, dU, db = dW + case.x[:, t].T @ dz_all, dU + h.T @ dz_all, db + dz_all.sum(axis=0)
+        dh, dc = dz_all @ U.T, dc * f
+    return result | {"d_x": dx, "d_h0": dh, "d_c0": dc, "d_kernel": dW, "d_recurrent_kernel": dU, "d_bias": db}
+
+
+def test_gradients_that_are_true_to_a_wrong_forward_pass_are_recognised() -> None:
+    findings = examined(no_tanh_and_its_own_backward).findings
+    assert [(f.bugs, f.certain, f.explains == f.of) for f in findings] == [(("cell-output-tanh-missing",), True, True)]
+    assert "The gradients are the true ones of the forward pass as it is" in findings[0].repair
+
+
+def test_what_cannot_be_told_apart_is_listed_and_not_certain() -> None:
+    findings = examined(bugs()["gate-order-fico"].candidate()).findings
+    assert [f.bugs for f in findings] == [("gate-order-fico",), ("input-forget-swapped",)]
+    assert not any(f.certain for f in findings)
+
+
+def test_a_candidate_without_states_and_gradients_is_diagnosed() -> None:
+    def outputs_only(case: Case) -> Any:
+        return {"output": wrong.recurrent_transposed(case)["output"]}
+
+    import conformance
+
+    limited = conformance.candidate(without=("h0", "c0", "h", "c"))(outputs_only)
+    assert [f.bugs for f in examined(limited).findings] == [("recurrent-transposed",)]
+
+
+@pytest.mark.parametrize("name", ["correct", "tanh_sigmoid", "forward_only"])
+def test_a_correct_candidate_is_given_no_diagnosis(name: str) -> None:
+    assert examined(getattr(wrong, name)) == Diagnosis()
+
+
+SAID = {
+    "ForgetPeephole": (
+        "right A single step is right when the initial c is zero.",
+        "wrong * not the derivative of its own *",
+    ),
+    "ScaledCandidate": (
+        "right A single step is right when x, the initial h and the bias are zero.",
+        "wrong It is wrong even when every gate has the same weights*",
+    ),
+    "InputLags": (
+        "wrong With random inputs and states, the first wrong output is that of step 1 of 0 to 5.",
+        "right A single step from a random state is right*",
+        "right Two steps are right when x is zero.",
+    ),
+    "CarryTimesOutputGate": (
+        "right Right in every case: output, h and c.",
+        "wrong With B=3, T=4 and everything random, wrong: d_x at steps 0, 1 and 2 of 0 to 3;*",
+        "wrong With B=1, T=1 and everything random, wrong: d_c0.",
+    ),
+    "BatchRootMean": (
+        "right For one sample and one step all gradients are right.",
+        "wrong For several samples and one step d_kernel is wrong: the sum over the batch is.",
+        "right Right: d_x, d_h0, d_c0, d_recurrent_kernel and d_bias.",
+    ),
+    "ForgetBlockDoubled": (
+        "wrong With B=3, T=4 and everything random, wrong: d_recurrent_kernel in the block f.",
+        "right * d_kernel, d_x and d_h0 follow from d_bias*",
+        "wrong * d_recurrent_kernel does not follow from d_bias*",
+    ),
+    "CellClipped": ("right The same case with an eighth of x, h0 and c0 is right*",),
+    "FirstSampleTwice": (
+        "wrong Of 3 samples, 0 and 1 are right in output and 2 is wrong.",
+        "right A single step is right when the initial h is zero.",
+        "right A single step is right when there is one sample.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_of_a_bug_that_is_not_in_the_catalogue_true_things_are_said(name: str) -> None:
+    from fnmatch import fnmatch
+
+    found = examined(getattr(uncatalogued, name)())
+    assert not found.findings
+    said = [f"{'right' if s.right else 'wrong'} {s.text}" for s in found.statements]
+    for expected in SAID[name]:
+        assert any(fnmatch(line, expected) for line in said), (expected, said)
+
+
+def test_calls_that_fail_and_axes_in_another_order_are_told() -> None:
+    texts = [s.text for s in examined(wrong.raises).statements]
+    assert "all those with T of 7 or more and no others" in texts[0]
+    texts = [s.text for s in examined(wrong.wrong_shape).statements]
+    assert "The axes of output are in another order; with transpose(1, 0, 2) its numbers are right." in texts
+
+
+def test_a_known_bug_with_an_unknown_one_is_named_and_the_rest_located() -> None:
+    class Both(bugs()["gate-order-iofc"].make, uncatalogued.ForgetBlockDoubled):  # type: ignore[misc]
+        pass
+
+    found = examined(Both())
+    assert [(f.bugs, f.certain) for f in found.findings] == [(("gate-order-iofc",), False)]
+    assert found.findings[0].explains < found.findings[0].of
+    assert any("d_recurrent_kernel in the block" in s.text for s in found.statements)
+
+
+def test_the_diagnosis_is_in_the_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = tmp_path / "report.json"
+    assert main(["check", f"{WRONG}:output_tanh_missing", "--json", str(written)]) == 1
+    printed = capsys.readouterr().out
+    assert "Diagnosis: cell-output-tanh-missing explains all 1,371 failing checks." in printed
+    assert printed.index("worst error") < printed.index("Diagnosis: ") < printed.index("Smallest failing case")
+    entry = json.loads(written.read_text())["diagnosis"][0]
+    assert entry["bugs"] == ["cell-output-tanh-missing"]
+    assert entry["certain"] is True
+    assert entry["explains"] == entry["of"] == 1371
+    assert main(["check", f"{WRONG}:batch_leak", "--json", str(written)]) == 1
+    assert "none of the catalogued bugs. It is narrowed down by probing:" in capsys.readouterr().out
+    assert {"right": True, "text": "With one sample it is right."} in json.loads(written.read_text())["established"]
+
+
+def test_the_command_lists_what_is_confused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from conformance.diagnosis import confusion
+
+    def said(bugs: str, *of: str, certain: bool = True) -> Guess:
+        return Guess((bugs,), ("float64",), tuple(Finding((one,), certain, "t", 1, 1, "r") for one in of), 0.5)
+
+    right, missed, listed = said("a", "a"), said("b"), said("c", "c", "d", certain=False)
+    monkeypatch.setattr(confusion, "confusion", lambda count, progress: ([right] * 60, [right, right]))
+    assert main(["bugs", "--diagnose", "2"]) == 0
+    assert "60 diagnoses of one bug: 60 name it first" in capsys.readouterr().out
+    monkeypatch.setattr(confusion, "confusion", lambda count, progress: ([right, missed, listed], []))
+    assert main(["bugs", "--diagnose", "0"]) == 1
+    printed = capsys.readouterr().out
+    assert "MISSED: b, float64: nothing" in printed
+    assert "c, float64: c (1 of 1); or d (1 of 1)" in printed
+    false = said("e", "f")
+    monkeypatch.setattr(confusion, "confusion", lambda count, progress: ([right] * 100, [false, *[right] * 99]))
+    assert main(["bugs", "--diagnose", "100"]) == 1

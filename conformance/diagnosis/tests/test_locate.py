@@ -1,0 +1,258 @@
+"""What is said of candidates whose calls fail, that take no states, whose results are odd, or whose bugs only look catalogued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import conformance
+from conformance.case import Case
+from conformance.cli import main
+from conformance.diagnosis.bugs import bugs
+from conformance.diagnosis.bugs.hookable import HookableLSTM
+from conformance.diagnosis.diagnose import diagnose
+from conformance.diagnosis.finding import Diagnosis
+from conformance.diagnosis.tests import uncatalogued
+from conformance.trial.runner import run
+from conformance.trial.tests import wrong
+
+
+def examined(function: Any) -> Diagnosis:
+    return diagnose(function, run(function, "candidate", seconds=2.0), seconds=2.0)
+
+
+def said(function: Any) -> list[str]:
+    return [f"{'right' if s.right else 'wrong'} {s.text}" for s in examined(function).statements]
+
+
+def refusing(refused: Callable[[Case], bool], kind: type[HookableLSTM]) -> Callable[[Case], Any]:
+    """A candidate that raises in some cases."""
+
+    def candidate(case: Case) -> Any:
+        if refused(case):
+            raise ValueError(f"shapes {case.x.shape} and {case.h0.shape} do not fit")
+        return kind()(case)
+
+    return candidate
+
+
+class HalfOutput(HookableLSTM):
+    """What is given as output is half of h, which is right itself."""
+
+    def finish(self, steps: Any, h0: Any, c0: Any) -> Any:
+        y, h, c = super().finish(steps, h0, c0)
+        return y / 2, h, c
+
+
+class RecurrentDiagonal(HookableLSTM):
+    """Of each recurrent block, the diagonal alone acts."""
+
+    def read(self, case: Any) -> Any:
+        W, U, b = super().read(case)
+        return W, np.concatenate([np.diag(np.diag(block)) for block in np.split(U, 4, axis=1)], axis=1), b
+
+
+class ForwardInFloat32(HookableLSTM):
+    """The candidate is scaled and the forward pass is computed in float32; gradients are not."""
+
+    def candidate(self, z: Any) -> Any:
+        return np.tanh(z * z.dtype.type(2 / 3))
+
+    def step(self, *given: Any) -> Any:
+        step = super().step(*given)
+        step.h_next, step.c_next = (a.astype(np.float32).astype(a.dtype) for a in (step.h_next, step.c_next))
+        return step
+
+
+class BiasGradientDoubled(HookableLSTM):
+    """d_bias is twice what it should be."""
+
+    def write(self, dW: Any, dU: Any, db: Any) -> Any:
+        return dW, dU, 2 * db
+
+
+class StateIgnored(HookableLSTM):
+    """It begins with zeros."""
+
+    def inputs(self, case: Any) -> Any:
+        return case.x, np.zeros_like(case.h0), np.zeros_like(case.c0)
+
+
+class CoshOverflows(HookableLSTM):
+    """Something is built of cosh, which overflows in saturation; the numbers are right."""
+
+    def activate(self, z: Any) -> Any:
+        np.cosh(z)
+        return super().activate(z)
+
+
+class TanhOfExponentials(HookableLSTM):
+    """(e^z - e^-z) / (e^z + e^-z), which is NaN where that overflows."""
+
+    def candidate(self, z: Any) -> Any:
+        return (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z))
+
+
+class KnownAndUnknown(uncatalogued.ForgetBlockDoubled):
+    """Another gate order, and a bug that the catalogue does not have."""
+
+    def read(self, case: Any) -> Any:
+        return tuple(_exchanged(a) for a in super().read(case))
+
+    def write(self, dW: Any, dU: Any, db: Any) -> Any:
+        return tuple(_exchanged(a) for a in super().write(dW, dU, db))
+
+
+def _exchanged(array: Any) -> Any:
+    i, f, c, o = np.split(array, 4, axis=-1)
+    return np.concatenate([i, f, o, c], axis=-1)
+
+
+def known_and_unknown(case: Case) -> Any:
+    return KnownAndUnknown()(case)
+
+
+@pytest.mark.parametrize("kind", [uncatalogued.ScaledCandidate, uncatalogued.CarryTimesOutputGate])
+@pytest.mark.parametrize("axis", ["B", "T"])
+def test_of_a_candidate_that_raises_for_a_size_of_one_that_is_told_once(kind: type[HookableLSTM], axis: str) -> None:
+    lines = said(refusing(lambda case: case.sizes["BTDH".index(axis)] == 1, kind))
+    raised = [line for line in lines if "it raised" in line]
+    assert len(raised) == 1
+    assert "In 4 of 162 cases it raised ValueError" in raised[0]
+    assert f"all those with {axis} of 1 or less and no others; the numbers in the message differ" in raised[0]
+    assert any(line.startswith("wrong With ") for line in lines)
+    assert not any("wrong: ." in line or "a wrong ." in line for line in lines)
+
+
+def test_where_calls_fail_the_forward_pass_is_not_taken_for_wrong() -> None:
+    lines = said(refusing(lambda case: case.sizes[1] == 1, uncatalogued.CarryTimesOutputGate))
+    assert "wrong It gives no gradient for one sample and one step." in lines
+    assert any("d_x at steps 0, 1 and 2 of 0 to 3" in line for line in lines)
+    assert not any("derivative of its own" in line for line in lines)
+
+
+def test_a_candidate_of_which_only_the_first_call_succeeds_is_asked_what_it_keeps() -> None:
+    calls: list[str] = []
+
+    def once(case: Case) -> Any:
+        calls.append(case.id)
+        if len(calls) > 1:
+            raise IndexError(f"index {len(calls)} is out of bounds")
+        return HookableLSTM()(case)
+
+    lines = said(once)
+    assert lines[0].startswith("wrong In 161 of 162 cases it raised IndexError")
+    assert "wrong Its first call gave a result and every later one failed: is something kept between calls?" in lines
+
+
+def test_without_states_nothing_is_said_of_random_ones() -> None:
+    lines = said(conformance.candidate(without=("h0", "c0", "d_h", "d_c"))(lambda case: RecurrentDiagonal()(case)))
+    assert "right A single step from a zero state is right." in lines
+    assert not any("random state" in line or "states" in line or "equations" in line for line in lines)
+
+
+def test_an_output_that_is_not_h_is_not_blamed_on_the_cell() -> None:
+    lines = said(HalfOutput())
+    assert "wrong A single step from a random state gives a wrong output." in lines
+    assert not any("between the new c and h" in line for line in lines)
+
+
+def test_a_forward_pass_in_float32_is_too_coarse_for_differences() -> None:
+    assert any("derivative of its own" in line for line in said(uncatalogued.ScaledCandidate()))
+    assert not any("derivative of its own" in line for line in said(ForwardInFloat32()))
+
+
+def test_for_a_wrong_bias_gradient_the_others_are_not_blamed() -> None:
+    lines = said(BiasGradientDoubled())
+    assert "wrong With B=1, T=1 and everything random, wrong: d_bias." in lines
+    assert any("the other gradients are right" in line for line in lines)
+    assert not any("not follow" in line for line in lines)
+
+
+def test_two_bugs_of_one_group_are_found_together() -> None:
+    findings = examined(StateIgnored()).findings
+    assert [set(f.bugs) for f in findings] == [{"h0-ignored", "c0-ignored"}]
+    assert findings[0].explains == findings[0].of
+
+
+def test_an_ignored_state_is_found_with_a_layout_and_a_gradient_bug() -> None:
+    class Three(bugs()["gate-order-ifoc"].make, StateIgnored, bugs()["grad-cell-carry-misses-forget"].make):  # type: ignore[misc]
+        pass
+
+    named = [set(f.bugs) for f in examined(Three()).findings]
+    assert named == [{"gate-order-ifoc", "h0-ignored", "c0-ignored", "grad-cell-carry-misses-forget"}]
+
+
+def test_final_cotangents_ignored_both_are_found() -> None:
+    def outputs_alone(case: Case) -> Any:
+        return wrong.lstm(case, d_h=lambda case: np.zeros_like(case.d_h), d_c=lambda case: np.zeros_like(case.d_c))
+
+    findings = examined(outputs_alone).findings
+    assert [set(f.bugs) for f in findings] == [{"grad-final-hidden-ignored", "grad-final-cell-ignored"}]
+
+
+@pytest.mark.parametrize(
+    "slug", ["recurrent-transposed", "recurrent-reshaped", "concat-order-swapped", "kernel-reshaped"]
+)
+def test_weights_read_wrongly_for_the_forward_pass_alone(slug: str) -> None:
+    class ForwardAlone(bugs()[slug].make):  # type: ignore[misc]
+        write = HookableLSTM.write
+
+        def input_gradient(self, dz: Any, W: Any) -> Any:
+            return dz @ self.case.params.kernel.T
+
+        def carry_hidden(self, dz: Any, U: Any, step: Any) -> Any:
+            return dz @ self.case.params.recurrent_kernel.T
+
+    findings = examined(ForwardAlone()).findings
+    assert [(f.bugs, f.certain, f.explains == f.of) for f in findings] == [((slug,), True, True)]
+    assert "which the forward pass alone reads wrongly" in findings[0].repair
+
+
+@pytest.mark.parametrize("kind", [CoshOverflows, TanhOfExponentials])
+def test_an_overflow_elsewhere_is_not_called_the_sigmoids(kind: type[HookableLSTM]) -> None:
+    report = run(kind(), "candidate")
+    assert any("overflow" in r.message for r in report.failures)
+    assert not diagnose(kind(), report).findings
+
+
+@pytest.mark.parametrize("dtype", [complex, object, int])
+def test_a_result_that_is_no_float_is_told_and_not_called_widened(dtype: Any) -> None:
+    def candidate(case: Case) -> Any:
+        result = HookableLSTM()(case)
+        return {**result, "c": result["c"].astype(dtype)} if np.isfinite(result["c"]).all() else result
+
+    found = examined(candidate)
+    assert not found.findings
+    assert any(f"this has dtype {np.dtype(dtype)}, expected float64: c." in s.text for s in found.statements)
+
+
+def test_a_matrix_is_an_array() -> None:
+    def matrices(case: Case) -> Any:
+        return {name: a.view(np.matrix) if a.ndim == 2 else a for name, a in wrong.gate_order(case).items()}
+
+    assert [f.bugs for f in examined(matrices).findings] == [("gate-order-ifoc",)]
+
+
+def test_what_is_drawn_at_random_is_not_called_kept_alone() -> None:
+    draw = np.random.default_rng()
+    lines = said(lambda case: {"output": draw.uniform(size=case.shapes["output"]).astype(case.dtype)})
+    assert any("is kept between calls, or drawn at random" in line for line in lines)
+
+
+def test_what_is_right_beside_a_known_bug_is_said_to_be_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", f"{Path(__file__)}:known_and_unknown"]) == 1
+    printed = capsys.readouterr().out
+    assert "narrowed down by probing; what follows from the bug named above counts as right:" in printed
+    assert "Numbers are wrong in" not in printed  # they are for the known bug alone
+
+
+def test_it_is_said_how_many_failing_checks_were_not_looked_into(capsys: pytest.CaptureFixture[str]) -> None:
+    from conformance.diagnosis.tests import test_diagnose
+
+    assert main(["check", f"{test_diagnose.__file__}:no_tanh_and_its_own_backward"]) == 1
+    assert "failing checks that were looked into, of 1,4" in capsys.readouterr().out

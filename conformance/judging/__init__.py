@@ -1,0 +1,1 @@
+"""How one result is judged: what error is allowed, where it comes from, and the comparison."""

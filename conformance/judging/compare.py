@@ -1,0 +1,142 @@
+"""The one comparison that everything here is decided by, and the message when it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.case import AXES, Case, Result
+from conformance.judging.tolerance import allowed_error, scale_of
+from lstm_ref.params import GATES, FloatArray
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One quantity of one case: what was expected, what came, and whether that is allowed.
+
+    Attributes
+    ----------
+    case_id, quantity : str
+    passed : bool
+    share : float
+        The worst error divided by the allowed one; inf where no error can be told.
+    relative : float
+        The worst error divided by the quantity's scale; see `conformance.judging.tolerance`.
+    wrong, total : int
+        How many numbers are outside the allowed error, and of how many.
+    index : str
+        Where the worst one is, such as ``b=0 t=2 unit=3``.
+    expected, actual, allowed : float
+        At the worst index.
+    reason : str
+        Why the arrays could not be compared; empty if they were.
+    """
+
+    case_id: str
+    quantity: str
+    passed: bool
+    share: float
+    relative: float = 0.0
+    wrong: int = 0
+    total: int = 0
+    index: str = ""
+    expected: float = 0.0
+    actual: float = 0.0
+    allowed: float = 0.0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"{self.quantity}: {self.reason}"
+        if self.actual != self.actual:
+            return (
+                f"{self.quantity}: {self.wrong} of {self.total} numbers are wrong; at {self.index} it is NaN, "
+                f"expected {self.expected!r}"
+            )
+        return (
+            f"{self.quantity}: {self.wrong} of {self.total} numbers are wrong; worst at {self.index}: "
+            f"expected {self.expected!r}, actual {self.actual!r}, error {abs(self.actual - self.expected):.3g}, "
+            f"allowed {self.allowed:.3g}, {self.share:.3g} times over"
+        )
+
+
+def name_index(quantity: str, index: tuple[int, ...], hidden_size: int) -> str:
+    """An index in words: ``b=0 t=2 unit=3``, and along an axis of 4H ``unit=3 gate=f``."""
+    words = []
+    for axis, position in zip(AXES[quantity], index, strict=True):
+        if axis == "4H":
+            words.append(f"unit={position % hidden_size} gate={GATES[position // hidden_size]}")
+        else:
+            words.append(f"{axis}={position}")
+    return " ".join(words)
+
+
+def errors(actual: FloatArray, expected: FloatArray) -> npt.NDArray[np.float64]:
+    """How far each number is from the expected one; inf where that cannot be told, 0 where both are the same NaN or inf."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    return np.where(same, 0.0, np.where(np.isfinite(error), error, np.inf))
+
+
+def compare_quantity(case: Case, quantity: str, actual: object, expected: Result) -> Comparison:
+    """Compare one quantity elementwise, with the error that the tolerance table allows.
+
+    NaN has to be where NaN is expected and nowhere else, infinities likewise; shape and dtype have
+    to be the case's exactly.
+
+    Parameters
+    ----------
+    case : Case
+    quantity : str
+    actual : object
+        What the candidate gave.
+    expected : mapping
+        What the oracle gave: every quantity, since relatives share a scale.
+    """
+
+    def incomparable(reason: str) -> Comparison:
+        return Comparison(case.id, quantity, False, np.inf, np.inf, reason=reason)
+
+    shape = case.shapes[quantity]
+    if not isinstance(actual, np.ndarray):
+        return incomparable(f"is a {type(actual).__name__}, expected a NumPy array of shape {shape}")
+    if actual.shape != shape:
+        return incomparable(f"has shape {actual.shape}, expected {shape}")
+    if actual.dtype != case.dtype:
+        return incomparable(f"has dtype {actual.dtype}, expected {case.dtype} as the case's")
+    if actual.size == 0:
+        return Comparison(case.id, quantity, True, 0.0)
+
+    wanted = expected[quantity]
+    scale = scale_of(quantity, expected)
+    allowed = allowed_error(quantity, case.dtype, case.sizes[1], scale)
+    error = errors(actual, wanted)
+    worst = np.unravel_index(int(error.argmax()), error.shape)
+    return Comparison(
+        case_id=case.id,
+        quantity=quantity,
+        passed=bool(error[worst] <= allowed),
+        share=float(error[worst] / allowed),
+        relative=float(error[worst] / scale) if scale else float(error[worst]),
+        wrong=int((error > allowed).sum()),
+        total=actual.size,
+        index=name_index(quantity, tuple(int(i) for i in worst), case.sizes[3]),
+        expected=float(wanted[worst]),
+        actual=float(actual[worst]),
+        allowed=allowed,
+    )
+
+
+def compare(case: Case, actual: Result, expected: Result) -> list[Comparison]:
+    """Compare every quantity that the oracle gives; one that the candidate leaves out fails."""
+    comparisons = []
+    for quantity in case.shapes:
+        if quantity not in actual:
+            reason = "is missing from the result"
+            comparisons.append(Comparison(case.id, quantity, False, np.inf, np.inf, reason=reason))
+        else:
+            comparisons.append(compare_quantity(case, quantity, actual[quantity], expected))
+    return comparisons

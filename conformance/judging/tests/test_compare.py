@@ -1,0 +1,177 @@
+"""The comparison, the tolerance, and the linter that all verdicts rest on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.case import QUANTITIES, Case, Result
+from conformance.cases.degenerate import unexcused
+from conformance.cases.matrix import Spec, edges, flags_of_sizes, matrix
+from conformance.implementations import built_in
+from conformance.judging.compare import compare, name_index
+from conformance.judging.measure import ENGINES, MARGIN, differences, random_specs
+from conformance.judging.tolerance import allowed_error, margin, roundoff, rows, scale_of
+from conformance.report.summary import QUANTITIES as SUMMARISED
+from lstm_ref import LSTMParams
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return Spec(2, 4, 3, 5, flags=flags_of_sizes(2, 4, 3, 5)).build()
+
+
+@pytest.fixture(scope="module")
+def result(case: Case) -> Result:
+    return built_in("ref")(case)
+
+
+def failures(case: Case, actual: Result, expected: Result) -> dict[str, str]:
+    return {c.quantity: str(c) for c in compare(case, actual, expected) if not c.passed}
+
+
+def test_a_result_agrees_with_itself(case: Case, result: Result) -> None:
+    assert failures(case, result, result) == {}
+    assert [c.quantity for c in compare(case, result, result)] == list(QUANTITIES)
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_one_wrong_number_is_found_and_named(quantity: str, case: Case, result: Result) -> None:
+    wrong = result[quantity].copy()
+    wrong[(-1,) * wrong.ndim] += 1e-6
+    found = failures(case, {**result, quantity: wrong}, result)
+    assert list(found) == [quantity]
+    last = name_index(quantity, tuple(n - 1 for n in wrong.shape), 5)
+    assert f"1 of {wrong.size} numbers are wrong; worst at {last}: expected " in found[quantity]
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_allowed_error_is_the_border(quantity: str, side: int, case: Case, result: Result) -> None:
+    allowed = allowed_error(quantity, case.dtype, 4, scale_of(quantity, result))
+    index = np.unravel_index(np.abs(result[quantity]).argmin(), result[quantity].shape)
+    for factor, wrong in ((0.9, []), (1.1, [quantity])):
+        changed = result[quantity].copy()
+        changed[index] += side * factor * allowed
+        assert list(failures(case, {**result, quantity: changed}, result)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a.astype("float32"), "has dtype float32, expected float64"),
+        (lambda a: a.T, r"has shape"),
+        (lambda a: a[None], r"has shape"),
+        (lambda a: a.tolist(), "is a list, expected a NumPy array"),
+        (lambda a: None, "is a NoneType"),
+        (lambda a: np.where(a == a.max(), np.nan, a), "it is NaN, expected"),
+        (lambda a: np.where(a == a.max(), np.inf, a), "actual inf"),
+    ],
+)
+def test_what_cannot_be_compared_fails(change, message: str, case: Case, result: Result) -> None:  # type: ignore[no-untyped-def]  # lambdas
+    assert message in failures(case, {**result, "d_x": change(result["d_x"])}, result)["d_x"]
+
+
+def test_nan_and_infinity_are_right_only_where_they_are_expected(case: Case, result: Result) -> None:
+    expected = {name: array.copy() for name, array in result.items()}
+    expected["h"][0, 0], expected["h"][1, 1] = np.nan, np.inf
+    assert failures(case, expected, expected) == {}
+    assert list(failures(case, result, expected)) == ["h"]
+    assert list(failures(case, {**expected, "h": np.full((2, 5), np.nan)}, expected)) == ["h"]
+
+
+def test_a_quantity_left_out_fails(case: Case, result: Result) -> None:
+    without = {name: array for name, array in result.items() if name != "d_c0"}
+    assert failures(case, without, result) == {"d_c0": "d_c0: is missing from the result"}
+
+
+def test_without_a_bias_there_is_no_d_bias() -> None:
+    case = Spec(2, 4, 3, 5, bias=False).build()
+    result = built_in("ref")(case)
+    assert "d_bias" not in [c.quantity for c in compare(case, result, result)]
+
+
+def test_index_names_unit_and_gate() -> None:
+    assert name_index("output", (0, 2, 3), 5) == "b=0 t=2 unit=3"
+    assert name_index("d_kernel", (1, 8), 5) == "feature=1 unit=3 gate=f"
+
+
+def test_every_quantity_and_dtype_has_a_measured_row() -> None:
+    assert set(rows()) == set(product(QUANTITIES, ("float64", "float32"), ("short", "long")))
+    assert margin() == MARGIN
+    assert all(row.measured > 1 for row in rows().values())
+    assert set(SUMMARISED) == set(QUANTITIES)
+
+
+@pytest.mark.parametrize(
+    "spec", [replace(s, dtype=d) for s in random_specs("fresh", 40) for d in ("float64", "float32")], ids=lambda s: s.id
+)
+def test_fresh_random_cases_never_fail_a_correct_engine(spec: Spec) -> None:
+    for row in differences(spec):
+        limit = margin() * rows()[row.quantity, row.dtype, row.length].measured
+        assert row.measured <= limit, f"{row.between} differ in {row.quantity} by {row.measured} of {limit}"
+
+
+def test_allowed_error_does_not_depend_on_the_size() -> None:
+    float32 = np.dtype("float32")
+    assert allowed_error("h", float32, 4, 2.0) == 2 * allowed_error("h", float32, 4, 1.0)
+    assert roundoff(float32) == 2.0**-24
+    assert 0 < allowed_error("h", float32, 4, 0.0) < 1e-34
+
+
+def test_engines_of_the_table_are_three_independent_ones() -> None:
+    assert set(ENGINES) == {"ref", "torch", "keras"}
+
+
+def changed(case: Case, **arrays: Any) -> Case:
+    params = case.params
+    weights = {name: arrays.pop(name, getattr(params, name)) for name in ("kernel", "recurrent_kernel", "bias")}
+    return replace(case, params=LSTMParams(**weights), **arrays)
+
+
+def test_every_case_of_the_matrix_is_fit_or_flagged() -> None:
+    small = [s for s in [*matrix(), *edges()] if s.B * s.T * (s.D + s.H) < 20_000]
+    assert len(small) > 500
+    assert {s.id: w for s in small if (w := unexcused(s.build(), s.flags))} == {}
+
+
+@pytest.mark.parametrize(
+    ("weaken", "message"),
+    [
+        (lambda c: changed(c, kernel=np.full((3, 20), 0.1)), "kernel repeats its values"),
+        (lambda c: changed(c, recurrent_kernel=np.zeros((5, 20))), "recurrent_kernel repeats its values"),
+        (lambda c: changed(c, bias=np.zeros(20)), "bias repeats its values"),
+        (lambda c: changed(c, kernel=np.tile(c.params.kernel[:, :5], 4)), "two gates share one block of kernel"),
+        (
+            lambda c: changed(
+                c, recurrent_kernel=np.hstack([b + b.T for b in np.split(c.params.recurrent_kernel, 4, 1)])
+            ),
+            "symmetric",
+        ),
+        (lambda c: changed(c, h0=np.zeros((2, 5)), c0=np.zeros((2, 5))), "h0 and c0 are zero"),
+        (lambda c: changed(c, c0=c.h0), "h0 equals c0"),
+        (lambda c: changed(c, d_c=c.d_h), "two cotangents are equal"),
+        (lambda c: changed(c, d_c=0 * c.d_h, d_h=0 * c.d_h, d_output=0 * c.d_output), "every cotangent is zero"),
+        (lambda c: changed(c, x=np.full((2, 4, 3), np.nan)), "not finite"),
+        (lambda c: Spec(2, 1, 3, 5).build(), "T is 1"),
+        (lambda c: Spec(2, 2, 3, 5).build(), "T is 2"),
+        (lambda c: Spec(1, 4, 3, 5).build(), "B is 1"),
+        (lambda c: Spec(2, 4, 5, 5).build(), "not all different"),
+        (lambda c: Spec(2, 100, 3, 5).build(), "T is 100"),
+    ],
+)
+def test_a_degenerate_case_without_a_flag_is_refused(weaken, message: str, case: Case) -> None:  # type: ignore[no-untyped-def]  # lambdas
+    assert unexcused(case, frozenset()) == []
+    assert any(message in weakness for weakness in unexcused(weaken(case), frozenset()))
+
+
+def test_a_flag_excuses_its_own_weakness_and_no_other(case: Case) -> None:
+    weak = changed(case, h0=np.zeros((2, 5)), c0=np.zeros((2, 5)))
+    assert unexcused(weak, frozenset({"zero-state"})) == []
+    assert unexcused(weak, frozenset({"zeros"})) == []
+    for flag in ("saturated", "tiny", "long", "one-hot", "nan-in-one-sample"):
+        assert unexcused(weak, frozenset({flag})) == ["h0 and c0 are zero"], flag

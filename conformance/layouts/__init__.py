@@ -1,0 +1,1 @@
+"""Other people's layouts: the adapter's `Layout`, and the search for one that nobody remembers."""

@@ -1,0 +1,169 @@
+"""One pytest test per check, in a user's own suite or from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from typing import Any
+
+from conformance.case import Case
+from conformance.errors import CandidateError
+from conformance.trial.call import Caller
+from conformance.trial.checks import CHECKS
+from conformance.trial.declare import declared, left_out, meets
+from conformance.trial.runner import PROFILES, SECONDS, CheckResult, Trial, behaviour_cases, behaviours, judge, trials
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one candidate; calling it passes, or raises what is wrong.
+
+    Attributes
+    ----------
+    id : str
+        As the report names it.
+    case : str
+        The case's id; empty for a check of behaviour.
+    decide : callable
+        Gives the check's result.
+    siblings : callable
+        Gives the results of all checks of the case.
+    case_fails : str
+        Why the case is expected to fail somewhere; empty if it is not.
+    """
+
+    id: str
+    case: str
+    decide: Callable[[], CheckResult]
+    siblings: Callable[[], list[CheckResult]]
+    case_fails: str = ""
+
+    def __call__(self) -> None:
+        """Run the check.
+
+        Raises
+        ------
+        AssertionError
+            If it fails; skips, in pytest's sense, what the candidate declared that it does not give.
+        """
+        import pytest
+
+        result = self.decide()
+        if result.status == "not provided":
+            pytest.skip(f"declared: {result.message}")  # counted by pytest, never green
+        if self.case_fails:
+            if all(sibling.status in ("passed", "not provided") for sibling in self.siblings()):
+                pytest.fail(f"[XPASS(strict)] {self.case_fails}", pytrace=False)
+            if result.status != "passed":
+                pytest.xfail(self.case_fails)
+        if result.status != "passed":
+            pytest.fail(f"{result.id}: {result.message}", pytrace=False)
+
+
+def checks(
+    function: Callable[[Case], Any], against: str = "fixtures", profile: str = "training", seconds: float = SECONDS
+) -> list[Check]:
+    """Every check of a candidate, to be run one by one; a case's checks share one call.
+
+    Parameters
+    ----------
+    function : callable
+        The candidate.
+    against : str
+        "fixtures", "torch", "keras" or "all".
+    profile : str
+        "training", or "forward" for the forward pass alone.
+    seconds : float
+        How long a call may take.
+
+    Raises
+    ------
+    CandidateError
+        If there is no check to run, or an argument is none of these.
+    """
+    if profile not in PROFILES:
+        raise CandidateError(f"profile={profile!r} is none of {', '.join(PROFILES)}.")
+    without = declared(function)
+    met = [trial for trial in trials(against) if meets(trial.case, without)]
+    call = Caller(function, seconds)
+
+    @lru_cache(maxsize=2)
+    def judged(trial: Trial) -> list[CheckResult]:
+        return [r for r in judge(trial, call(trial.case), without) if r.quantity in PROFILES[profile]]
+
+    @cache
+    def behaved() -> dict[str, CheckResult]:
+        return {result.id: result for result in behaviours(call, without, PROFILES[profile])}
+
+    def by_value(trial: Trial, quantity: str) -> Check:
+        id = f"{trial.id}:{quantity}"
+        return Check(id, trial.id, lambda: next(r for r in judged(trial) if r.id == id), lambda: judged(trial))
+
+    def of_behaviour(id: str) -> Check:
+        return Check(id, "", lambda: behaved()[id], lambda: [behaved()[id]])
+
+    wanted = [name for name in PROFILES[profile] if name not in left_out(without)]
+    found = [by_value(trial, quantity) for trial in met for quantity in trial.case.shapes if quantity in wanted]
+    if not found:
+        raise CandidateError(
+            f"the candidate declares that it is without {', '.join(sorted(without))}: nothing is left to check."
+        )
+    return found + [
+        of_behaviour(f"behaviour:{name}:{case.dtype}") for case in behaviour_cases(without) for name in CHECKS
+    ]
+
+
+def parametrize(
+    function: Callable[[Case], Any],
+    expected_failures: Mapping[str, str] | None = None,
+    against: str = "fixtures",
+    profile: str = "training",
+    seconds: float = SECONDS,
+) -> Any:
+    """Turn a test function with the argument ``check`` into one test for each check of a candidate.
+
+    Parameters
+    ----------
+    function : callable
+        The candidate.
+    expected_failures : mapping of str to str, optional
+        Id of a check, or of a case of which at least one check fails, to the reason. Strict: if the
+        check, or all of the case, passes after all, that is a failure.
+    against, profile, seconds
+        As for `checks`.
+
+    Examples
+    --------
+    ::
+
+        @conformance.parametrize(my_lstm, expected_failures={"long-500-float32": "no double accumulators yet"})
+        def test_my_lstm(check):
+            check()
+
+    Raises
+    ------
+    CandidateError
+        If an entry of `expected_failures` matches no check, or has no reason.
+    """
+    import pytest
+
+    expected = dict(expected_failures or {})
+    found = checks(function, against, profile, seconds)
+    _refuse_unmatched(expected, found)
+    parameters = []
+    for check in found:
+        reason = expected.get(check.id)
+        marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+        parameters.append(
+            pytest.param(replace(check, case_fails=expected.get(check.case, "")), id=check.id, marks=marks)
+        )
+    return pytest.mark.parametrize("check", parameters)
+
+
+def _refuse_unmatched(expected: Mapping[str, str], found: Sequence[Check]) -> None:
+    known = {check.id for check in found} | {check.case for check in found if check.case}
+    if strangers := [entry for entry in expected if entry not in known]:
+        raise CandidateError(f"expected failures that match no check: {', '.join(strangers)}.")
+    if silent := [entry for entry, reason in expected.items() if not isinstance(reason, str) or not reason.strip()]:
+        raise CandidateError(f"expected failures without a reason: {', '.join(silent)}.")
