@@ -3,29 +3,33 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --lstm-own-cores --lstm-published .published
+SUITE := --lstm-documented README.md
 
 .DEFAULT_GOAL := help
-.PHONY: help conformance check fixtures test bench lint clean
+.PHONY: help conformance check fixtures test bench docs lint clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-conformance: .venv/ready published ## compare the reference with live PyTorch and Keras: the main job
-	$(PYTEST) -q conformance/suite
+conformance: .venv/ready published ## compare the reference with live PyTorch and Keras, which it installs: the main job
+	$(PYTEST) -q conformance/suite $(SUITE)
 
 check: .venv/minimal ## put one implementation on trial with NumPy alone: make check CANDIDATE=my_lstm.py:lstm
 	@test -n "$(CANDIDATE)" || { echo "make check needs CANDIDATE=path/to/file.py:NAME, or ref" >&2; exit 2; }
 	@$(BIN)/lstm-conformance check "$(CANDIDATE)" $(OPTIONS)
 
-fixtures: .venv/ready ## make the golden vectors anew and prove every number of them
+fixtures: .venv/ready ## make the golden vectors anew and prove every number of them; installs the same
 	$(BIN)/lstm-conformance fixtures generate
 	$(BIN)/lstm-conformance fixtures verify --certify
 
-bench: .venv/ready ## time the reference beside PyTorch, Keras and others: OPTIONS="--grid full --threads both"
+bench: .venv/ready ## time the reference beside PyTorch, Keras and others, which it installs: OPTIONS="--grid full --threads both"
 	@$(BIN)/lstm-conformance bench $(OPTIONS)
 
-test: .venv/ready lint published ## everything that CI runs: lint, types, import arrows, unit tests, conformance
-	$(PYTEST) -q
+test: .venv/ready lint published ## everything that CI runs: lint, types, import arrows, unit tests, conformance; installs the same
+	$(PYTEST) -q $(SUITE)
+
+docs: .venv/ready ## do again what the READMEs show, the slow commands too: OPTIONS="--write" writes it
+	$(BIN)/python -m conformance.report.documentation --slow $(OPTIONS)
 
 lint: .venv/ready ## style, types and import arrows
 	$(BIN)/ruff check .

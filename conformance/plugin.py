@@ -24,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where `python -m conformance.suite.published DIR` put published checkpoints",
     )
     group.addoption(
+        "--lstm-documented",
+        type=Path,
+        metavar="README",
+        help="fail if the closing summary is not the one that this file shows of `make conformance`",
+    )
+    group.addoption(
         "--lstm-own-cores", action="store_true", help="with pytest-xdist: each worker runs on cores of its own (Linux)"
     )
     group.addoption("--lstm-candidate", metavar="SPEC", help="with --pyargs conformance: put this candidate on trial")
@@ -52,7 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
     NumPy, PyTorch and TensorFlow start as many threads as their process may use cores, and none of
     them is imported yet when this runs.
     """
-    config.pluginmanager.register(_Collector(), "lstm-conformance-collector")
+    collector = _Collector(config.getoption("--lstm-documented"))
+    config.pluginmanager.register(collector, "lstm-conformance-collector")
     worker = getattr(config, "workerinput", None)
     if worker is not None and config.getoption("--lstm-own-cores") and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
@@ -64,7 +71,9 @@ def pytest_configure(config: pytest.Config) -> None:
 class _Collector:
     """Gathers the recorded checks in the process that prints the summary."""
 
-    def __init__(self) -> None:
+    def __init__(self, documented: Path | None) -> None:
+        self.documented = documented
+        self.undocumented = False
         self.checks: list[Check] = []
         self.not_run: list[str] = []
 
@@ -77,9 +86,22 @@ class _Collector:
             elif name == NOT_RUN:
                 self.not_run.append(str(value))
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Turn a run that passed into one that failed if it does not end as the README says."""
+        if self.documented is None or hasattr(session.config, "workerinput"):
+            return
+        from conformance.report.documentation import shows
+
+        self.undocumented = not shows(self.documented, summarise(self.checks, self.not_run))
+        if self.undocumented and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.checks and not self.not_run:
             return
         terminalreporter.section("conformance of lstm_ref")
         for line in summarise(self.checks, self.not_run):
             terminalreporter.write_line(line)
+        if self.undocumented:
+            terminalreporter.write_line(f"This is not what {self.documented} shows.", red=True)

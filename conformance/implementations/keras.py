@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read by TensorFlow while it is imported: no start-up chatter
-
-import keras
 import numpy as np
-import tensorflow as tf
 
 from conformance.case import QUANTITIES, Case, Result
 from conformance.errors import OracleError
 from conformance.implementations.prepared import Prepared
+from conformance.implementations.unheard import unheard
 from lstm_ref.errors import UnsupportedError
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read by TensorFlow while it is imported: no start-up chatter
+with unheard():
+    import keras
+    import tensorflow as tf
 
 Sizes: TypeAlias = tuple[int | None, int | None, int | None, int | None]
 """(B, T, D, H); None for any."""

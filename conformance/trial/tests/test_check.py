@@ -127,6 +127,13 @@ def test_correct_engines_conform_in_both_profiles(name: str, capsys: pytest.Capt
     assert int(counted[1].replace(",", "")) >= 600
 
 
+@pytest.mark.parametrize("name", ["torch", "keras"])
+def test_a_framework_begins_without_lines_of_its_own(name: str) -> None:
+    program = f"from conformance.implementations import built_in; built_in({name!r})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize("oracle", ["torch", "keras"])
 def test_a_trial_against_live_frameworks(oracle: str) -> None:
     good = run(wrong.correct, "correct", against=oracle)
