@@ -13,7 +13,7 @@ def check(options: argparse.Namespace) -> int:
     from conformance.diagnosis.diagnose import diagnose
     from conformance.diagnosis.finding import Diagnosis
     from conformance.errors import BaselineError
-    from conformance.report import html, json_report, junit, terminal
+    from conformance.report import json_report, junit, terminal
     from conformance.report.files import require_distinct, require_writable
     from conformance.trial.given import find
     from conformance.trial.runner import run
@@ -33,6 +33,8 @@ def check(options: argparse.Namespace) -> int:
     if options.junit is not None:
         junit.write(report, options.junit)
     if options.html is not None:
+        from conformance.report import html  # nobody else needs the templates' engine
+
         html.write(report, options.html, diagnosis, options.candidate)
     terminal.show(report, options.candidate, console(), changes, diagnosis)
     regressed = changes is not None and changes.regressed

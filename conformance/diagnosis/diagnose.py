@@ -14,7 +14,7 @@ from conformance.diagnosis import search
 from conformance.diagnosis.bugs.catalogue import bugs
 from conformance.diagnosis.bugs.hypothesis import FORMULAS, GRADIENTS_ARE, TRUE, Hypothesis
 from conformance.diagnosis.evidence import DERIVED, Observation, fits, narrow, observe
-from conformance.diagnosis.finding import Diagnosis, Finding, Statement
+from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement
 from conformance.diagnosis.locate import locate
 from conformance.diagnosis.locate.cases import in_cases
 from conformance.diagnosis.probes import without_layout
@@ -265,11 +265,13 @@ class _Examination:
     def finding(self, one: Explanation, certain: bool) -> Finding:
         """A finding in words."""
         entries = [bugs()[slug] for slug in one.bugs]
-        repair = _numbered([entry.repair for entry in entries])
+        repair, note = _numbered([entry.repair for entry in entries]), ""
         if one.hypothesis.gradients != FORMULAS:
-            repair += f" The gradients are {GRADIENTS_ARE[one.hypothesis.gradients]}: they change with it."
+            note = f"The gradients are {GRADIENTS_ARE[one.hypothesis.gradients]}: they change with it."
+            repair += f" {note}"
         title = _numbered([entry.title for entry in entries])
-        return Finding(one.bugs, certain, title, len(one.checks), one.of, repair)
+        faults = tuple(Fault(entry.title, entry.repair) for entry in entries)
+        return Finding(one.bugs, certain, title, len(one.checks), one.of, repair, faults, note)
 
 
 def _numbered(sentences: Sequence[str]) -> str:

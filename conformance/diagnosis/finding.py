@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Fault:
+    """One of several bugs that act together: what the code does, and what to change."""
+
+    title: str
+    repair: str
+
+
+@dataclass(frozen=True)
 class Finding:
     """One explanation of a candidate's failures.
 
@@ -16,11 +24,15 @@ class Finding:
     certain : bool
         Whether nothing else in the catalogue gives what the candidate gave, and this gives all of it.
     title : str
-        What the code does.
+        What the code does; with numbers where there are several bugs.
     explains, of : int
         How many of the failing checks it explains, and how many were looked at.
     repair : str
         What to change.
+    faults : tuple of Fault
+        The same of each of `bugs` by itself, for who lists them.
+    note : str
+        The end of `repair`, which belongs to none of them.
     """
 
     bugs: tuple[str, ...]
@@ -29,6 +41,8 @@ class Finding:
     explains: int
     of: int
     repair: str
+    faults: tuple[Fault, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)

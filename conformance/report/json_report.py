@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from conformance.diagnosis.finding import Diagnosis
+from conformance.diagnosis.finding import Diagnosis, Finding
 from conformance.errors import BaselineError
 from conformance.report.files import write_json
 from conformance.trial.runner import PROFILES, CheckResult, Report, environment
@@ -23,6 +23,13 @@ NOISE = 0.01
 def verdict(conforms: bool) -> str:
     """The verdict in words."""
     return "conforms" if conforms else "does not conform"
+
+
+def standing(report: Report, profile: str) -> str:
+    """What there is to say of a profile: the verdict, unless it asks for gradients and the candidate gives none."""
+    if profile == "training" and report.profile != profile and not report.gives_gradients:
+        return "not asked for; it gives no gradients"
+    return verdict(report.conforms(profile))
 
 
 def number(value: float) -> float | str:
@@ -45,6 +52,18 @@ def failure(result: CheckResult) -> dict[str, Any]:
     }
 
 
+def explanation(finding: Finding) -> dict[str, Any]:
+    """A finding without what only lists need."""
+    return {
+        "bugs": list(finding.bugs),
+        "certain": finding.certain,
+        "title": finding.title,
+        "explains": finding.explains,
+        "of": finding.of,
+        "repair": finding.repair,
+    }
+
+
 NOTHING = Diagnosis()
 
 
@@ -63,7 +82,7 @@ def as_dict(report: Report, diagnosis: Diagnosis) -> dict[str, Any]:
         "without": sorted(report.without),
         "unknown": list(report.unknown),
         "failures": [failure(result) for result in report.failures],
-        "diagnosis": [asdict(finding) | {"bugs": list(finding.bugs)} for finding in diagnosis.findings],
+        "diagnosis": [explanation(finding) for finding in diagnosis.findings],
         "established": [asdict(statement) for statement in diagnosis.statements],
         "smallest_failure": None if smallest is None else failure(smallest),
         "checks": [

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from conformance.case import QUANTITIES
 from conformance.diagnosis.finding import Diagnosis
-from conformance.report.json_report import NOTHING, Changes, verdict
+from conformance.report.json_report import NOTHING, Changes, standing, verdict
 from conformance.trial.checks import CHECKS
 from conformance.trial.runner import PROFILES, CheckResult, Report
 
@@ -44,7 +44,7 @@ def show(
     )
     for profile in PROFILES:
         if profile != report.profile:
-            console.print(f"profile {profile}: {verdict(report.conforms(profile))}", highlight=False)
+            console.print(f"profile {profile}: {standing(report, profile)}", highlight=False)
     if report.without:
         console.print(f"It declares that it is without: {', '.join(sorted(report.without))}", highlight=False)
     if report.unknown:

@@ -92,6 +92,9 @@ def test_bugs_of_different_groups_are_named_together() -> None:
     assert set(found.bugs) == {"gate-order-iofc", "cell-output-tanh-missing", "grad-recurrent-uses-new-hidden"}
     assert found.title.startswith("(1) ")
     assert "(3) " in found.repair
+    assert [(f.title, f.repair) for f in found.faults] == [
+        (bugs()[slug].title, bugs()[slug].repair) for slug in found.bugs
+    ]
 
 
 def no_tanh_and_its_own_backward(case: Case) -> Any:

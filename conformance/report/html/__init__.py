@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import shlex
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from string import Template
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from conformance.diagnosis.finding import Diagnosis
 from conformance.report.files import write_bytes
-from conformance.report.html import failures, parts, sections
-from conformance.report.html.markup import clipped, embedded, hashed, joined, text
-from conformance.report.html.matrix import Behaviour, Matrix, Texts
-from conformance.report.json_report import NOTHING, verdict
-from conformance.trial.runner import Report
+from conformance.report.html import plot, scale
+from conformance.report.html.failures import smallest
+from conformance.report.html.matrix import ORACLES, Texts, behaviours, cases, clipped, comment
+from conformance.report.html.overview import ASKED, left_out, nearest, tallies, tally
+from conformance.report.json_report import standing, verdict
+from conformance.report.junit import printable
+from conformance.trial.runner import Report, environment
 
 
 def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:
@@ -26,36 +33,37 @@ def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:
     spec : str
         How the candidate was named on the command line, for the lines that repeat a failure.
     """
-    texts = Texts()
-    matrix, behaviour = Matrix(report, texts), Behaviour(report, texts)
-    grids = {"matrix": matrix.data(), "behaviour": behaviour.data()}
-    data = {"repeat": parts.repeat(spec), "grids": grids, "texts": list(texts.numbers)}
-    conforms = report.conforms()
-    behaved = sections.behaviour(behaviour)
-    if conforms:
-        before = [sections.nearest(report)]
-    else:
-        before = [
-            failures.diagnosed(diagnosis) if report.failures or diagnosis != NOTHING else joined(),
-            failures.failure(report, spec),
-            failures.left_out(report),
-            behaved if behaviour.failed else joined(),
-        ]
-    after = [joined() if behaviour.failed else behaved, sections.along_time(report)]
-    style, script = _part("page.css"), _part("page.js")
-    return Template(_part("page.html")).substitute(
-        title=text(f"{clipped(report.candidate, 80)} {verdict(conforms)}"),
-        policy=text(f"default-src 'none'; img-src data:; style-src {hashed(style)}; script-src {hashed(script)}"),
-        style=style,
-        script=script,
-        masthead=sections.masthead(report),
-        before=joined(*before),
-        quantities=sections.quantities(report),
-        legend=sections.legend(report),
-        matrix=matrix.table(),
-        after=joined(*after, sections.surroundings(report, spec)),
-        data=embedded(data),
+    texts, results = Texts(), report.of_profile(report.profile)
+    checks = tally("", results)
+    matrix, behaviour = cases(report), behaviours(report)
+    repeat = f"lstm-conformance repro {shlex.quote(spec)}"
+    again = f"lstm-conformance check {shlex.quote(spec)} --against {report.against} --profile {report.profile}"
+    page = _templates().get_template("page.html")
+    document = page.render(
+        report=report,
+        diagnosis=diagnosis,
+        checks=checks,
+        shown=[status for status, count in checks.counts.items() if count or status in ("passed", "failed")],
+        conforms=report.conforms(),
+        matrix=matrix,
+        behaviour=behaviour,
+        tallies=tallies(report),
+        nearest=nearest(results),
+        smallest=smallest(report),
+        left_out=left_out(report),
+        charts=plot.charts(report),
+        environment=environment(),
+        repeat=repeat,
+        again=again,
+        style=_source("page.css"),
+        script=_source("page.js"),
+        data={
+            "repeat": repeat,
+            "grids": {"matrix": matrix.data(texts), "behaviour": behaviour.data(texts)},
+            "texts": list(texts.numbers),
+        },
     )
+    return printable(document)
 
 
 def write(report: Report, path: Path, diagnosis: Diagnosis, spec: str) -> None:
@@ -63,5 +71,27 @@ def write(report: Report, path: Path, diagnosis: Diagnosis, spec: str) -> None:
     write_bytes(path, render(report, diagnosis, spec).encode())
 
 
-def _part(name: str) -> str:
+@cache
+def _templates() -> Environment:
+    """The templates beside this file: they escape all text, and stop at a name that does not exist."""
+    templates = Environment(
+        loader=PackageLoader("conformance.report.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": False}
+    known = (clipped, comment, hashed, scale.cell_class, scale.label, scale.scientific, scale.times, verdict)
+    templates.filters |= {function.__name__: function for function in known} | {"thousands": "{:,}".format}
+    templates.globals |= {"ASKED": ASKED, "ORACLES": ORACLES, "standing": standing}
+    return templates
+
+
+def _source(name: str) -> str:
     return resources.files("conformance.report.html").joinpath(name).read_text(encoding="utf-8")
+
+
+def hashed(content: str) -> str:
+    """How a content security policy names a script or style that is let through."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

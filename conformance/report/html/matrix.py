@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from inspect import cleandoc
 from typing import Any
 
 from conformance.fixtures.store import directory, read_manifest
-from conformance.report.html.markup import Html, broken, clipped, element, given, joined, number
-from conformance.report.html.scale import cell_class, label
+from conformance.report.json_report import number
 from conformance.trial.checks import CHECKS
 from conformance.trial.runner import PROFILES, CheckResult, Report, Trial
 
 STATUSES = ("passed", "failed", "not provided", "undeclared")
+CLIPPED = 600
+"""Text that a candidate supplies is shown up to so many characters."""
 ROOM = 100_000
 """So many characters of messages are held, each different one once."""
 FULL = "The messages differ in so many cases that this file does not hold them all; repeat this one to see its own."
@@ -41,27 +41,112 @@ class Texts:
 
 @dataclass(frozen=True)
 class Row:
-    """A case in every dtype: one row of the matrix.
+    """A case or a behaviour in every dtype.
 
     Attributes
     ----------
-    oracle, name : str
-    trials : dict
-        Name of a dtype to the trial.
+    name : str
+    note : str
+        What it is there for.
+    oracle : str
+        Who says what is right; empty for a behaviour.
+    sizes : tuple of int
+    ids : tuple of str
+        What is run in each dtype; empty where nothing is.
+    checks : tuple of CheckResult or None
+        The cells; None where there is nothing to check.
     """
 
-    oracle: str
     name: str
-    trials: dict[str, Trial]
+    note: str
+    oracle: str
+    sizes: tuple[int, int, int, int]
+    ids: tuple[str, ...]
+    checks: tuple[CheckResult | None, ...]
+
+    @property
+    def bad(self) -> bool:
+        """Whether anything in it speaks against the candidate."""
+        return any(r is not None and r.status in ("failed", "undeclared") for r in self.checks)
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is wrong with a behaviour, with the dtype where dtypes differ."""
+        failed = [r for r in self.checks if r is not None and r.status == "failed"]
+        told = {r.id.rpartition(":")[2]: clipped(r.message.removeprefix(f"{self.name}: ")) for r in failed}
+        same = len(set(told.values())) == 1
+        return list(dict.fromkeys(message if same else f"{dtype}: {message}" for dtype, message in told.items()))
 
 
-def rows(report: Report) -> list[Row]:
-    """The cases of a report in the order in which they were run, without telling dtypes apart."""
-    found: dict[tuple[str, str], Row] = {}
+@dataclass(frozen=True)
+class Grid:
+    """A table of checks.
+
+    Attributes
+    ----------
+    dtypes : tuple of str
+    columns : tuple of (str, int)
+        Of each column, the quantity or the dtype that it is about, and the number of its dtype.
+    rows : tuple of Row
+    """
+
+    dtypes: tuple[str, ...]
+    columns: tuple[tuple[str, int], ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def results(self) -> list[CheckResult]:
+        """All that was checked."""
+        return [result for row in self.rows for result in row.checks if result is not None]
+
+    def data(self, texts: Texts) -> dict[str, Any]:
+        """What the cells stand for, in the order of the table, with messages going to `texts`."""
+        return {
+            "columns": self.columns,
+            "rows": [
+                {
+                    "ids": row.ids,
+                    "note": texts[row.note],
+                    "sizes": row.sizes,
+                    "by": row.oracle,
+                    "checks": [numbers(result, texts) for result in row.checks],
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def cases(report: Report) -> Grid:
+    """The matrix: the cases in the order in which they were run, a quantity's dtypes beside each other."""
+    results = {(r.trial, r.quantity): r for r in report.of_profile(report.profile) if not r.behaviour}
+    met = {quantity for _, quantity in results}
+    quantities = [name for name in PROFILES[report.profile] if name in met]
+    dtypes = tuple(dict.fromkeys(trial.case.dtype.name for trial in report.trials.values()))
+    found: dict[tuple[str, str], dict[str, Trial]] = {}
     for trial in report.trials.values():
-        name = plain_name(trial)
-        found.setdefault((trial.oracle, name), Row(trial.oracle, name, {})).trials[trial.case.dtype.name] = trial
-    return list(found.values())
+        found.setdefault((trial.oracle, plain_name(trial)), {})[trial.case.dtype.name] = trial
+    rows = []
+    for (oracle, name), trials in found.items():
+        one = next(iter(trials.values()))
+        ids = tuple(trials[dtype].id if dtype in trials else "" for dtype in dtypes)
+        checks = tuple(results.get((id, quantity)) for quantity in quantities for id in ids)
+        rows.append(Row(name, comment(one), ORACLES[oracle], one.case.sizes, ids, checks))
+    columns = tuple((quantity, k) for quantity in quantities for k in range(len(dtypes)))
+    return Grid(dtypes, columns, tuple(rows))
+
+
+def behaviours(report: Report) -> Grid:
+    """The checks of behaviour, each in every dtype."""
+    results = [r for r in report.results if r.behaviour]
+    dtypes = tuple(dict.fromkeys(r.id.rpartition(":")[2] for r in results))
+    rows = []
+    for name in CHECKS:
+        mine = {r.id.rpartition(":")[2]: r for r in results if r.quantity == name}
+        if mine:
+            ids = tuple(mine[dtype].id if dtype in mine else "" for dtype in dtypes)
+            sizes = report.sizes[next(iter(mine.values())).trial]
+            rows.append(Row(name, sentence(name), "", sizes, ids, tuple(map(mine.get, dtypes))))
+    return Grid(dtypes, tuple((dtype, k) for k, dtype in enumerate(dtypes)), tuple(rows))
 
 
 def plain_name(trial: Trial) -> str:
@@ -80,158 +165,14 @@ def comment(trial: Trial) -> str:
     return _comments().get(plain_name(trial), "")
 
 
-class Matrix:
-    """The matrix of a report.
-
-    Parameters
-    ----------
-    report : Report
-    texts : Texts
-        Where messages go.
-    """
-
-    def __init__(self, report: Report, texts: Texts) -> None:
-        self.texts = texts
-        self.rows = rows(report)
-        results = [r for r in report.of_profile(report.profile) if not r.behaviour]
-        self.results = {(r.trial, r.quantity): r for r in results}
-        met = {quantity for _, quantity in self.results}
-        self.quantities = [name for name in PROFILES[report.profile] if name in met]
-        self.dtypes = list(dict.fromkeys(trial.case.dtype.name for trial in report.trials.values()))
-
-    def _checks(self, row: Row) -> Iterator[CheckResult | None]:
-        """The results of a row, a quantity's dtypes beside each other; None where the case has no such quantity."""
-        for quantity in self.quantities:
-            for dtype in self.dtypes:
-                yield self.results.get((row.trials[dtype].id, quantity)) if dtype in row.trials else None
-
-    def table(self) -> Html:
-        """The matrix as a table."""
-        span = len(self.dtypes)
-        head = element(
-            "thead",
-            element(
-                "tr",
-                element("th", "case", scope="col", rowspan="2"),
-                *(element("th", broken(q), scope="colgroup", colspan=span) for q in self.quantities),
-            ),
-            element(
-                "tr",
-                *(
-                    element("th", dtype.removeprefix("float"), scope="col", title=dtype, aria_label=dtype)
-                    for _ in self.quantities
-                    for dtype in self.dtypes
-                ),
-            ),
-        )
-        bodies = []
-        for oracle in dict.fromkeys(row.oracle for row in self.rows):
-            members = [(i, row) for i, row in enumerate(self.rows) if row.oracle == oracle]
-            heading = element("th", element("span", ORACLES[oracle]), colspan=1 + span * len(self.quantities))
-            several = oracle != "fixtures" or len(members) < len(self.rows)
-            bodies.append(
-                element(
-                    "tbody",
-                    element("tr", heading, class_="oracle") if several else Html(),
-                    *(self._row(i, row) for i, row in members),
-                )
-            )
-        return element(
-            "table", head, *bodies, id="matrix", role="grid", aria_label="Every case and quantity", class_="cells"
-        )
-
-    def _row(self, i: int, row: Row) -> Html:
-        cells = [cell(result) for result in self._checks(row)]
-        bad = any(r is not None and r.status in ("failed", "undeclared") for r in self._checks(row))
-        heading = element("th", element("span", row.name), scope="row", title=row.name)
-        return element("tr", heading, *cells, data_r=i, class_="bad" if bad else None)
-
-    def data(self) -> dict[str, Any]:
-        """What the cells stand for, in the order of the table."""
-        return {
-            "columns": [[quantity, k] for quantity in self.quantities for k in range(len(self.dtypes))],
-            "rows": [
-                {
-                    "ids": [row.trials[d].id if d in row.trials else "" for d in self.dtypes],
-                    "note": self.texts[comment(next(iter(row.trials.values())))],
-                    "sizes": next(iter(row.trials.values())).case.sizes,
-                    "by": ORACLES[row.oracle],
-                    "checks": [numbers(result, self.texts) for result in self._checks(row)],
-                }
-                for row in self.rows
-            ],
-        }
-
-
-class Behaviour:
-    """The table of behaviours of a report: a check in every dtype is a row."""
-
-    def __init__(self, report: Report, texts: Texts) -> None:
-        self.texts = texts
-        results = [r for r in report.results if r.behaviour]
-        self.dtypes = list(dict.fromkeys(r.id.rpartition(":")[2] for r in results))
-        self.checks = {
-            name: {r.id.rpartition(":")[2]: r for r in results if r.quantity == name}
-            for name in CHECKS
-            if any(r.quantity == name for r in results)
-        }
-        self.failed = [r for r in results if r.status == "failed"]
-        self.sizes = report.sizes
-
-    def table(self) -> Html:
-        """The behaviours as a table, with what is wrong under those that fail."""
-        head = element(
-            "tr", element("th", "behaviour", scope="col"), *(element("th", dtype, scope="col") for dtype in self.dtypes)
-        )
-        body = [self._row(i, name) for i, name in enumerate(self.checks)]
-        return element(
-            "table",
-            element("thead", head),
-            element("tbody", *body),
-            id="behaviour",
-            role="grid",
-            aria_label="Checks of behaviour",
-            class_="cells",
-        )
-
-    def _row(self, i: int, name: str) -> Html:
-        results = self.checks[name]
-        wrong = {d: r.message.removeprefix(f"{name}: ") for d, r in results.items() if r.status == "failed"}
-        same = len(set(wrong.values())) == 1
-        said = list(dict.fromkeys(clipped(m) if same else f"{d}: {clipped(m)}" for d, m in wrong.items()))
-        heading = element(
-            "th",
-            element("code", name),
-            element("span", sentence(name), class_="what"),
-            *(element("span", given(message), class_="why") for message in said),
-            scope="row",
-        )
-        return element("tr", heading, *(cell(results.get(dtype)) for dtype in self.dtypes), data_r=i)
-
-    def data(self) -> dict[str, Any]:
-        """What the cells stand for, in the order of the table."""
-        return {
-            "columns": [[dtype, k] for k, dtype in enumerate(self.dtypes)],
-            "rows": [
-                {
-                    "ids": [results[d].id if d in results else "" for d in self.dtypes],
-                    "note": self.texts[sentence(name)],
-                    "sizes": self.sizes[next(iter(results.values())).trial],
-                    "checks": [numbers(results.get(dtype), self.texts) for dtype in self.dtypes],
-                }
-                for name, results in self.checks.items()
-            ],
-        }
-
-
 def sentence(name: str) -> str:
     """What a check of behaviour asserts; empty where Python runs without docstrings."""
     return cleandoc(CHECKS[name].__doc__ or "").partition("\n")[0]
 
 
-def cell(result: CheckResult | None) -> Html:
-    """A cell: its class is its colour, and what it says tells the same."""
-    return element("td", class_="x") if result is None else element("td", label(result), class_=cell_class(result))
+def clipped(value: str, most: int = CLIPPED) -> str:
+    """The text, cut if it is long."""
+    return value if len(value) <= most else f"{value[: most - 1]}…"
 
 
 def numbers(result: CheckResult | None, texts: Texts) -> list[Any] | int:
@@ -244,8 +185,3 @@ def numbers(result: CheckResult | None, texts: Texts) -> list[Any] | int:
         return [status, texts[result.message.removeprefix(f"{result.quantity}: ")]]
     values = (told.share, told.expected, told.actual, told.allowed)
     return [status, told.wrong, told.total, told.index, *(number(value) for value in values)]
-
-
-def anchor(result: CheckResult) -> Html:
-    """A link that opens a check's numbers."""
-    return element("a", joined(element("code", result.id)), href=f"#{result.id}", class_="check")

@@ -17,8 +17,9 @@
     return { trial, row, name, check, id: trial ? `${id}:${name}` : id };
   }
 
-  const value = (number) => (typeof number === "string" ? Number(number) : number);
-  const written = (number) => (typeof number === "string" ? number.replace("Infinity", "infinite") : String(number));
+  const NOT_FINITE = { nan: NaN, inf: Infinity, "-inf": -Infinity };
+  const value = (number) => NOT_FINITE[number] ?? number;
+  const written = (number) => String(value(number)).replace("Infinity", "infinite");
   function rounded(number) {
     const share = value(number);
     if (!Number.isFinite(share)) return written(number);
@@ -33,7 +34,7 @@
       ["worst at", index],
       ["expected", written(expected)],
       ["actual", written(actual)],
-      ["error", Number.isNaN(error) ? (value(share) === 0 ? "0" : "infinite") : written(Number.isFinite(error) ? error : "Infinity")],
+      ["error", Number.isNaN(error) ? (share === 0 ? "0" : "infinite") : written(error)],
       ["allowed", written(allowed)],
       ["error / allowed", rounded(share)],
       ["wrong numbers", `${wrong} of ${total}`],
@@ -212,7 +213,7 @@
       const svg = event.target.closest("svg");
       if (!svg) return;
       const from = Number(svg.dataset.from), to = Number(svg.dataset.to);
-      const x = (event.offsetX / svg.clientWidth) * svg.viewBox.baseVal.width;
+      const x = (event.offsetX / svg.clientWidth) * svg.viewBox.baseVal.width + svg.viewBox.baseVal.x;
       const t = clamp(Math.round(((x - from) / (to - from)) * (steps.length - 1)), steps.length - 1);
       const at = from + ((to - from) * t) / (steps.length - 1), cursor = svg.querySelector(".cursor");
       cursor.setAttribute("x1", at);

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from conformance.report.html.markup import Html, element
-from conformance.report.html.scale import exponent
-from conformance.report.html.tensors import Pair, pair
-from conformance.trial.runner import CheckResult, Report
+from conformance.report.html.tensors import pair
+from conformance.trial.runner import CheckResult, Report, Trial
 
 TIMED = ("output", "d_x")
 """The quantities that have a time axis."""
-MARKED = 40
-"""Up to so many steps, each has a mark."""
-WIDE, NARROW = (760, 280), (340, 250)
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 18, 40
+WIDE, NARROW = (694, 222), (274, 192)
+"""The sizes of the two drawings without what is written around them."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +38,75 @@ class Line:
     def over(self) -> int:
         """How many steps exceed the allowed error."""
         return int((self.shares > 1).sum())
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Lines in one size.
+
+    Attributes
+    ----------
+    name : str
+    width, height : int
+    rules : list of (float, str)
+        The heights of the horizontal rules, and what they mean.
+    limit : float
+        The height of what is allowed.
+    ticks : list of (float, int)
+        The places of some time steps.
+    paths : list of list of (float, float)
+        The points of each line.
+    """
+
+    name: str
+    width: int
+    height: int
+    rules: list[tuple[float, str]]
+    limit: float
+    ticks: list[tuple[float, int]]
+    paths: list[list[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The errors along time of one case: in words, drawn in two widths, and as a table.
+
+    Attributes
+    ----------
+    why : str
+        Why this case.
+    trial : Trial
+    told : str
+    lines : list of Line
+    drawings : list of Drawing
+    """
+
+    why: str
+    trial: Trial
+    told: str
+    lines: list[Line]
+    drawings: list[Drawing]
+
+
+def charts(report: Report) -> list[Chart]:
+    """The errors along time in the cases that show most."""
+    found = []
+    for k, result in enumerate(chosen(report)):
+        drawn = lines(report, result.trial)
+        if not drawn:
+            continue
+        words = told(drawn)
+        if result.quantity not in TIMED:
+            words += f" {result.quantity}, which is wrong, has no time axis."
+        drawings = [drawing(drawn, "wide", *WIDE), drawing(drawn, "narrow", *NARROW)]
+        found.append(Chart(_why(result, longest=k > 0), report.trials[result.trial], words, drawn, drawings))
+    return found
+
+
+def _why(result: CheckResult, longest: bool) -> str:
+    if longest:
+        return "The longest case that fails" if result.status == "failed" else "The longest case"
+    return "The case with the largest error" if result.status == "failed" else "The case nearest to the limit"
 
 
 def chosen(report: Report) -> list[CheckResult]:
@@ -69,7 +134,7 @@ def lines(report: Report, trial: str) -> list[Line]:
     found = []
     for result in report.of_profile(report.profile):
         if result.trial == trial and result.quantity in TIMED:
-            both: Pair | None = pair(report, result)
+            both = pair(report, result)
             if both is not None and result.comparison is not None:
                 found.append(Line(result.quantity, both.shares.max(axis=(0, 2)), result.comparison.allowed))
     return found
@@ -90,127 +155,34 @@ def told(drawn: Sequence[Line]) -> str:
     return " ".join(sentences)
 
 
-def drawing(drawn: Sequence[Line]) -> Html:
-    """Legend, drawing in two widths, and the numbers as a table."""
-    legend = element(
-        "p",
-        element("span", "error / allowed"),
-        *(element("span", _key(k), element("code", line.quantity)) for k, line in enumerate(drawn)),
-        element("span", element("i"), "allowed"),
-        class_="legend",
-    )
-    T = len(drawn[0].shares)
-    head = element(
-        "tr",
-        element("th", "t", scope="col"),
-        *(element("th", f"{line.quantity} {what}", scope="col") for line in drawn for what in ("error", "/ allowed")),
-    )
-    body = [
-        element(
-            "tr",
-            element("th", str(t), scope="row"),
-            *(
-                element("td", value)
-                for line in drawn
-                for value in (_number(line.shares[t] * line.allowed), _number(line.shares[t]))
-            ),
-        )
-        for t in range(T)
-    ]
-    table = element("table", element("thead", head), element("tbody", *body), class_="plain numbers")
-    return element(
-        "figure",
-        legend,
-        element("div", _svg(drawn, WIDE, "wide"), _svg(drawn, NARROW, "narrow"), class_="drawn"),
-        element("p", class_="readout", aria_live="polite"),
-        element(
-            "details",
-            element("summary", "The same as a table"),
-            element("div", table, class_="box", tabindex="0", role="group", aria_label="Errors along time"),
-        ),
-        class_="plot",
-    )
-
-
-def _number(value: float) -> str:
-    if not math.isfinite(value):
-        return "∞"
-    return "0" if value == 0 else exponent(value)
-
-
-def _key(k: int) -> Html:
-    shapes = element("line", x1=0, x2=28, y1=6, y2=6, class_=f"s{k}"), _mark(k, 14, 6)
-    return element("svg", *shapes, viewBox="0 0 28 12", width=28, height=12, aria_hidden="true")
-
-
-def _mark(k: int, x: float, y: float) -> Html:
-    if k == 0:
-        return element("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=3, class_=f"m{k}")
-    return element("rect", x=f"{x - 3:.1f}", y=f"{y - 3:.1f}", width=6, height=6, class_=f"m{k}")
-
-
-def _svg(drawn: Sequence[Line], size: tuple[int, int], name: str) -> Html:
-    width, height = size
+def drawing(drawn: Sequence[Line], name: str, width: int, height: int) -> Drawing:
+    """The lines on a logarithmic scale, with rules of their own for 0 and infinity where those occur."""
     T = len(drawn[0].shares)
     every = np.concatenate([line.shares for line in drawn])
     drawable = every[np.isfinite(every) & (every > 0)]
     low = min(math.floor(math.log10(drawable.min(initial=1.0))), -1)
     high = max(math.ceil(math.log10(drawable.max(initial=1.0))), 0) + (0.35 if drawable.max(initial=0.0) < 1 else 0)
     zeros, infinite = bool((every == 0).any()), bool(np.isinf(every).any())
-    bottom = height - BOTTOM - (16 if zeros else 0)
-    top = TOP + (18 if infinite else 0)
-    right = width - RIGHT
+    bottom, top = height - (16 if zeros else 0), 18 if infinite else 0
 
     def x(t: int) -> float:
-        return LEFT + 8 + (right - LEFT - 16) * t / (T - 1)
+        return round(8 + (width - 16) * t / (T - 1), 1)
 
     def y(share: float, k: int = 0) -> float:
         if share == 0:
-            return height - BOTTOM - 4 * k
+            return height - 4 * k
         if math.isinf(share):
-            return TOP + 4 * k  # lines that leave the scale stay beside each other
-        return bottom - (bottom - top) * (math.log10(share) - low) / (high - low)
+            return 4 * k  # lines that leave the scale stay beside each other
+        return round(bottom - (bottom - top) * (math.log10(share) - low) / (high - low), 1)
 
-    parts = [*_horizontal(low, high, y, right)]
-    if zeros:
-        parts += _rule(height - BOTTOM, right, "0")
-    if infinite:
-        parts += _rule(TOP, right, "∞")
-    parts.append(element("line", x1=LEFT, x2=right, y1=f"{y(1.0):.1f}", y2=f"{y(1.0):.1f}", class_="limit"))
-    for t in _ticks(T, 8 if width < 500 else 14):
-        parts.append(element("text", str(t), x=f"{x(t):.1f}", y=height - BOTTOM + 18, text_anchor="middle"))
-    parts.append(element("text", "time step", x=(LEFT + right) / 2, y=height - 4, text_anchor="middle"))
-    for k, line in enumerate(drawn):
-        points = [(x(t), y(float(share), k)) for t, share in enumerate(line.shares)]
-        path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in points)
-        parts.append(element("path", d=path, class_=f"s{k}"))
-        if T <= MARKED:
-            parts += [_mark(k, a, b) for a, b in points]
-    parts.append(element("line", x1=0, x2=0, y1=TOP, y2=height - BOTTOM, class_="cursor"))
-    return element(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {width} {height}",
-        role="img",
-        aria_label=f"Error over allowed along time. {told(drawn)}",
-        class_=name,
-        data_from=x(0),
-        data_to=x(T - 1),
-    )
-
-
-def _horizontal(low: int, high: float, y: Callable[[float], float], right: float) -> list[Html]:
-    """A rule at some powers of ten, 1 among them."""
     apart = max(1, math.ceil((high - low) / 6))
     powers = [p for p in range(low, math.floor(high) + 1) if p % apart == 0]
-    return [piece for p in powers for piece in _rule(y(10.0**p), right, f"{10.0**p:g}" if abs(p) < 4 else f"1e{p}")]
-
-
-def _rule(height: float, right: float, label: str) -> list[Html]:
-    return [
-        element("line", x1=LEFT, x2=right, y1=f"{height:.1f}", y2=f"{height:.1f}", class_="rule"),
-        element("text", label, x=LEFT - 8, y=f"{height + 4:.1f}", text_anchor="end"),
-    ]
+    rules = [(y(10.0**p), f"{10.0**p:g}" if abs(p) < 4 else f"1e{p}") for p in powers]
+    rules += [(height, "0")] if zeros else []
+    rules += [(0, "∞")] if infinite else []
+    ticks = [(x(t), t) for t in _ticks(T, 8 if width < 500 else 14)]
+    paths = [[(x(t), y(float(share), k)) for t, share in enumerate(line.shares)] for k, line in enumerate(drawn)]
+    return Drawing(name, width, height, rules, y(1.0), ticks, paths)
 
 
 def _ticks(T: int, most: int) -> list[int]:

@@ -49,6 +49,13 @@ def exponent(value: float, digits: int = 2) -> str:
     return f"{mantissa}e{int(power)}"
 
 
+def scientific(value: float) -> str:
+    """A number for a table."""
+    if not math.isfinite(value):
+        return "∞"
+    return "0" if value == 0 else exponent(value)
+
+
 def times(share: float) -> str:
     """A share for a sentence: three digits."""
     if math.isinf(share):

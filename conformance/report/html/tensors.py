@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from conformance.case import AXES
 from conformance.judging.compare import errors
-from conformance.report.html.markup import Html, element, joined
 from conformance.report.html.scale import exponent
 from conformance.trial.runner import CheckResult, Report
 from lstm_ref.params import GATES, FloatArray
@@ -20,8 +19,6 @@ ROWS, COLUMNS, SAMPLES = 32, 64, 3
 """Of a larger array, so much around the worst number is shown."""
 ROOMY = 6
 """Up to so many columns, every cell has its number in it."""
-SCROLLED = 24
-"""With more columns, a map may be wider than its place, and can be reached with the keyboard to be scrolled."""
 BUDGET = 8000
 """So many numbers are shown in all, three times each."""
 LEVELS = 6
@@ -51,6 +48,46 @@ class Face:
     columns: tuple[str, ...]
     gates: tuple[tuple[str, int], ...]
     extent: str
+
+    @property
+    def roomy(self) -> bool:
+        """Whether its cells have room for their numbers."""
+        return len(self.columns) <= ROOMY
+
+
+@dataclass(frozen=True)
+class Map:
+    """A face of one array.
+
+    Attributes
+    ----------
+    name : str
+        What the numbers are.
+    rows : list of (str, list of (str, str))
+        The name of each row and its cells: the number, and the class that colours it.
+    """
+
+    name: str
+    rows: list[tuple[str, list[tuple[str, str]]]]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A failing quantity.
+
+    Attributes
+    ----------
+    result : CheckResult
+    faces : list of (Face, list of Map)
+        Its heat maps; none where there is no room for them.
+    scale, apart : float
+        Where the colours are strongest, of the arrays and of their difference; 0 if there is nothing to colour.
+    """
+
+    result: CheckResult
+    faces: list[tuple[Face, list[Map]]]
+    scale: float
+    apart: float
 
 
 @dataclass(frozen=True)
@@ -134,75 +171,36 @@ def _names(axis: str, indices: Sequence[int]) -> tuple[str, ...]:
     return tuple(f"{axis}={i}" for i in indices)
 
 
-def size_shown(found: Pair, hidden: int) -> int:
-    """How many numbers `figure` would show."""
-    shape = found.expected.shape
-    return sum(face.where.size for face in faces(found.result.quantity, shape, found.worst, hidden))
-
-
-def figure(found: Pair, hidden: int) -> Html:
-    """The heat maps of one quantity."""
+def fold(found: Pair, shown_as: Sequence[Face]) -> Fold:
+    """A quantity with the heat maps of its faces."""
     expected, actual = found.expected.astype(np.float64).ravel(), found.actual.astype(np.float64).ravel()
     shares = found.shares.ravel()
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.where(shares == 0, 0.0, actual - expected)
     scale, apart = largest(expected), largest(difference[shares > 1])
     worst = int(shares.argmax())
-    parts, extent, roomy = [], "", True
-    for face in faces(found.result.quantity, found.expected.shape, found.worst, hidden):
-        extent, roomy = face.extent, len(face.columns) <= ROOMY
-        at = face.where.ravel()
-        title = element("h4", face.title) if face.title else Html()
-        maps = (
-            ("expected", expected, [level(v, scale) for v in expected[at]]),
-            ("candidate", actual, [level(v, scale) for v in actual[at]]),
-            (
-                "difference",
-                difference,
-                ["p1" if s <= 1 else level(d, apart) for d, s in zip(difference[at], shares[at], strict=True)],
-            ),
-        )
-        tables = [_table(face, name, values, classes, worst) for name, values, classes in maps]
-        parts.append(element("div", title, element("div", *tables, class_="maps"), class_="face"))
-    caption = (
-        f"{extent}Blue is negative, orange positive, strongest at ±{scale or 1:.3g}; in the difference "
-        f"(candidate − expected) {f'at ±{apart:.3g}, and ' if apart else ''}green is within the allowed error. "
-        "The worst number is framed. "
-    )
-    readout = Html() if roomy else element("p", "Point at a number to read it.", class_="readout", aria_live="polite")
-    link = element("a", "Its numbers", href=f"#{found.result.id}", class_="check")
-    return element("figure", *parts, readout, element("figcaption", caption, link), class_="tensors")
+
+    def cell(values: FloatArray, strongest: float, i: int) -> tuple[str, str]:
+        right = values is difference and shares[i] <= 1
+        return shown(values[i]), ("p1" if right else level(values[i], strongest)) + (" w" if i == worst else "")
+
+    parts = []
+    for face in shown_as:
+        maps = []
+        for name, values, strongest in (
+            ("expected", expected, scale),
+            ("candidate", actual, scale),
+            ("difference", difference, apart),
+        ):
+            cells = [[cell(values, strongest, i) for i in row] for row in face.where]
+            maps.append(Map(name, list(zip(face.rows, cells, strict=True))))
+        parts.append((face, maps))
+    return Fold(found.result, parts, scale, apart)
 
 
 def largest(values: FloatArray) -> float:
     """The largest finite magnitude; 0 if there is none."""
     return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
-
-
-def _table(face: Face, name: str, values: FloatArray, classes: list[str], worst: int) -> Html:
-    roomy = len(face.columns) <= ROOMY
-    body = []
-    for r, row in enumerate(face.where):
-        cells = [
-            element("td", shown(values[i]), class_=classes[r * len(row) + k] + (" w" if i == worst else ""))
-            for k, i in enumerate(row)
-        ]
-        body.append(element("tr", element("th", face.rows[r], scope="row"), *cells))
-    head = []
-    if face.gates:
-        spans = [element("th", gate, scope="colgroup", colspan=count) for gate, count in face.gates]
-        head.append(element("tr", element("td"), *spans))
-    if roomy:
-        head.append(element("tr", element("td"), *(element("th", column, scope="col") for column in face.columns)))
-    return element(
-        "div",
-        element("table", element("caption", name), element("thead", *head), element("tbody", *body)),
-        class_="map roomy" if roomy else "map dense",
-        data_columns=" ".join(face.columns) if not roomy else None,
-        tabindex="0" if len(face.columns) > SCROLLED else None,
-        role="group",
-        aria_label=f"{name} {face.title}".strip(),
-    )
 
 
 def level(value: float, scale: float) -> str:
@@ -244,22 +242,14 @@ def smallest(report: Report, least: int = 1) -> list[Pair]:
     return [p for p in found if p is not None]
 
 
-def folds(pairs: Sequence[Pair], hidden: int, budget: int) -> tuple[Html, int]:
-    """Each quantity's heat maps in a fold with its message, the first one open; and what is left of the budget."""
-    made: list[Html] = []
+def folds(pairs: Sequence[Pair], hidden: int, budget: int) -> tuple[tuple[Fold, ...], int]:
+    """Each quantity with its heat maps as far as the budget goes, and what is left of it."""
+    made = []
     for found in pairs:
-        size = size_shown(found, hidden)
-        told = found.result.comparison
-        assert told is not None
-        summary = element(
-            "summary",
-            element("code", found.result.quantity),
-            element("span", f"{told.wrong:,} of {told.total:,} numbers wrong, worst at {told.index}"),
-        )
-        if size <= budget:
-            budget -= size
-            content = figure(found, hidden)
-        else:
-            content = element("p", "Not drawn: this file holds as many numbers as it may.", class_="quiet")
-        made.append(element("details", summary, content, open=not made))
-    return element("div", *made, class_="folds") if made else joined(), budget
+        tables = list(faces(found.result.quantity, found.expected.shape, found.worst, hidden))
+        size = sum(face.where.size for face in tables)
+        if size > budget:
+            tables, size = [], 0
+        budget -= size
+        made.append(fold(found, tables))
+    return tuple(made), budget

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
@@ -16,7 +19,7 @@ import pytest
 import conformance
 from conformance.case import Case, Result
 from conformance.cli import main
-from conformance.diagnosis.finding import Diagnosis, Finding, Statement
+from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement
 from conformance.report import html
 from conformance.trial.runner import PROFILES, CheckResult, Report, run
 from conformance.trial.tests import wrong
@@ -88,6 +91,17 @@ def test_the_option_writes_the_page(tmp_path: Path) -> None:
     assert main(["check", "ref", "--html", str(target)]) == 0
     assert "Conforms" in Page(target.read_text(encoding="utf-8")).text
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize(("arguments", "needed"), [([], False), (["--html", os.devnull], True)])
+def test_the_templates_engine_is_imported_for_the_page_alone(arguments: list[str], needed: bool) -> None:
+    program = (
+        "import sys; from conformance.cli import main\n"
+        f"assert main({['check', 'ref', *arguments]}) == 0\n"
+        "print('jinja2' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == str(needed)
 
 
 @pytest.mark.parametrize(
@@ -290,10 +304,29 @@ def test_a_diagnosis_shows_its_findings_and_what_is_established() -> None:
     assert "No bugs of the catalogue" in page(trial("gate_order")).text
 
 
+def test_bugs_that_act_together_are_a_numbered_list() -> None:
+    faults = (Fault("No tanh.", "Take tanh."), Fault(HOSTILE, "Clip."))
+    both = "(1) No tanh. (2) Hostile."
+    finding = Finding(("a", "b"), True, both, 9, 9, f"{both} So it is.", faults, "So it is.")
+    document = html.render(trial("gate_order"), Diagnosis((finding,)), "ref")
+    listed = document.partition("<ol>")[2].partition("</ol>")[0]
+    items = [Page(f"{item}</li>").text for item in listed.split("</li>")[:-1]]
+    assert items == ["No tanh. Repair: Take tanh.", f"{HOSTILE} Repair: Clip."]
+    text = Page(document).text
+    assert both not in text
+    assert text.count("So it is.") == 1
+
+
 def test_whose_behaviour_alone_is_wrong_is_told_what_and_nothing_of_cases() -> None:
     made = page(trial("sigmoid_overflow"))
     assert "2 of 16 fail." in made.text
     assert "RuntimeWarning: overflow encountered in exp" in made.text
+
+
+def test_gradients_are_no_fault_of_who_gives_none() -> None:
+    training = "Profile training (the forward pass and all gradients):"
+    assert f"{training} not asked for; it gives no gradients." in page(trial("forward_only")).text
+    assert f"{training} does not conform." in page(run(wrong.grad_final_cell_ignored, "g", profile="forward")).text
 
 
 def test_declared_and_unknown_names_are_shown() -> None:

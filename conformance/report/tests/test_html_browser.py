@@ -245,6 +245,18 @@ def test_a_phone_never_scrolls_the_page_sideways(
     assert chromium.find_element(By.ID, "numbers").rect["width"] <= PHONE
 
 
+@pytest.mark.parametrize("width", [PHONE, 390])
+@pytest.mark.parametrize("name", [FAILING, "misnamed"])
+def test_a_phone_has_the_counts_in_one_line(
+    name: str, width: int, chromium: Chrome, written: Callable[[str], Written]
+) -> None:
+    view(chromium, width)
+    chromium.get(written(name).address)
+    counts = chromium.find_elements(By.CSS_SELECTOR, ".counts dt")
+    assert [count.text for count in counts] == ["checks", "passed", "failed", "not provided", "undeclared"]
+    assert len({count.rect["y"] for count in counts}) == 1
+
+
 @pytest.mark.parametrize("name", [PASSING, FAILING, "nan_at_saturation", "misnamed"])
 def test_all_text_can_be_read_in_the_light_and_in_the_dark(
     name: str, chromium: Chrome, written: Callable[[str], Written]
