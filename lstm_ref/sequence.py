@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_ref.cell import CARRY, I, O, activation, backward_step, forward_step, local_derivatives
+from lstm_ref.cell import I, Recurrence, backward_step, forward_step, local_derivatives, views, views_back
 from lstm_ref.params import FloatArray, LSTMParams
 
 BLOCK_BYTES = 1 << 19
@@ -38,29 +38,33 @@ class Tape:
     ----------
     x : array (T, B, D)
         Samples are rows: those of all steps are one matrix, and its transpose is a view.
-    gates : array (T, 4, H, B)
-        Activated: i, f, g, o.
-    h, c : array (T + 1, H, B)
-        The states; index 0 is the initial one.
+    cells : array (T + 1, 5, H, B)
+        Of each step o, i, f, −g and the c before it, as in `lstm_ref.cell.views`; of the last only c.
     tanh_c : array (T, H, B)
-        tanh of ``c[1:]``.
+        tanh of the c after each step.
+    h : array (T + 1, H, B)
+        Index 0 is the initial one.
     """
 
     x: FloatArray
-    gates: FloatArray
-    h: FloatArray
-    c: FloatArray
+    cells: FloatArray
     tanh_c: FloatArray
+    h: FloatArray
 
     @classmethod
     def empty(cls, T: int, B: int, D: int, H: int, dtype: np.dtype[Any]) -> Tape:
         """Memory for `T` steps, uninitialised."""
-        return cls(*memory(dtype, (T, B, D), (T, 4, H, B), (T + 1, H, B), (T + 1, H, B), (T, H, B)))
+        return cls(*memory(dtype, (T, B, D), (T + 1, 5, H, B), (T, H, B), (T + 1, H, B)))
+
+    @property
+    def c(self) -> FloatArray:
+        """The cell states, array (T + 1, H, B); a view."""
+        return self.cells[:, 4]
 
     def part(self, start: int, stop: int) -> Tape:
         """The tape of some steps; a view."""
         steps, states = slice(start, stop), slice(start, stop + 1)
-        return Tape(self.x[steps], self.gates[steps], self.h[states], self.c[states], self.tanh_c[steps])
+        return Tape(self.x[steps], self.cells[states], self.tanh_c[steps], self.h[states])
 
     def begin(self, h: FloatArray, c: FloatArray) -> None:
         """Set the initial state."""
@@ -177,14 +181,11 @@ class Steps:
     def __init__(self, params: LSTMParams, B: int, T: int) -> None:
         H, dtype = params.hidden_size, params.dtype
         self.block = block_length(B, H, dtype)
-        self.kernel, self.recurrent_kernel = params.kernel.T, params.recurrent_kernel.T
-        if B > 1 and T >= WORTH_A_COPY:
-            self.recurrent_kernel = transposed(params.recurrent_kernel)
-        self.bias = np.zeros((4 * H, 1), dtype) if params.bias is None else params.bias[:, np.newaxis]
-        self.scale, self.shift = activation(H, B, dtype)
+        copied = B > 1 and T >= WORTH_A_COPY
+        self.kernel = params.kernel.T
+        self.minus_bias = np.zeros((4 * H, 1), dtype) if params.bias is None else -params.bias[:, np.newaxis]
         self.projected = np.empty(4 * H * min(self.block, T) * B, dtype)
-        self.recurrent = np.empty((4, H, B), dtype)
-        self.product = self.recurrent.reshape(4 * H, B)
+        self.recurrence = Recurrence.of(transposed(params.recurrent_kernel) if copied else params.recurrent_kernel.T, B)
 
     def __call__(self, x: FloatArray, tape: Tape) -> None:
         """Write the tape of x (B, T, D), which has the initial state already."""
@@ -196,15 +197,12 @@ class Steps:
         tape.x[...] = x.swapaxes(0, 1)
         projected = self.projected[: 4 * H * T * B].reshape(4 * H, T * B)
         self.kernel.dot(tape.x.reshape(T * B, D).T, out=projected)
-        np.add(projected.reshape(4 * H, T, B).swapaxes(0, 1), self.bias, out=tape.gates.reshape(T, 4 * H, B))
-        h, c = tape.h[0], tape.c[0]
-        written = tape.gates, *tape.gates.swapaxes(0, 1), tape.h[1:], tape.c[1:], tape.tanh_c
-        for z, i, f, g, o, h_next, c_next, tanh_c in zip(*written, strict=True):
-            forward_step(
-                z, i, f, g, o, h, c, self.recurrent_kernel, h_next, c_next, tanh_c,
-                self.scale, self.shift, self.recurrent, self.product,
-            )  # fmt: skip
-            h, c = h_next, c_next
+        np.subtract(self.minus_bias, projected, out=projected)  # −(Wᵀ x + b)
+        blocks = projected.reshape(4, H, T, B).transpose(2, 0, 1, 3)
+        tape.cells[:-1, 1:4], tape.cells[:-1, 0] = blocks[:, :3], blocks[:, 3]
+        h = tape.h[0]
+        for step in zip(*views(tape.cells, tape.tanh_c, tape.h), strict=True):
+            h = forward_step(step, h, self.recurrence)
 
 
 def forward(
@@ -324,7 +322,7 @@ class StepsBack:
         d_z : array (4H, T * B)
             The cotangents of the logits.
         """
-        T, _, H, B = tape.gates.shape
+        T, H, B = tape.tanh_c.shape
         # with one sample a step is a row, and nothing needs to be transposed
         d_z = np.empty((4 * H, T * B), d_h.dtype, order="F" if B == 1 else "C")
         for first, last in reversed(pieces(T, self.block)):
@@ -335,14 +333,11 @@ class StepsBack:
         return d_z
 
     def _block(self, tape: Tape, d_outputs: FloatArray, d_h: FloatArray, d_c: FloatArray) -> FloatArray:
-        T, _, H, B = tape.gates.shape
+        T, H, B = tape.tanh_c.shape
         factors, d_c_of_h = self.factors[:T], self.d_c_of_h[:T]
-        local_derivatives(tape.gates, tape.c[:-1], tape.tanh_c, factors, d_c_of_h)
-        d_z = factors[:, I:].reshape(T, 4 * H, B)
+        local_derivatives(tape.cells[:-1], tape.tanh_c, factors, d_c_of_h)
         carried = d_c
-        steps = factors[:, :O], factors[:, O], d_z, d_c_of_h, d_outputs, factors[:, CARRY]
-        for by_d_c, by_d_h, d_z_t, d_c_of_h_t, d_output, carry in zip(*(each[::-1] for each in steps), strict=True):
-            backward_step(by_d_c, by_d_h, d_z_t, d_c_of_h_t, self.recurrent_kernel, d_output, d_h, carried)
-            carried = carry
+        for step in zip(*(each[::-1] for each in views_back(factors, d_c_of_h, d_outputs)), strict=True):
+            carried = backward_step(step, d_h, carried, self.recurrent_kernel)
         d_c[...] = carried
-        return d_z.swapaxes(0, 1)
+        return factors[:, I:].reshape(T, 4 * H, B).swapaxes(0, 1)

@@ -131,6 +131,11 @@ class Report:
         passed = any(r.status == "passed" and not r.behaviour for r in results)
         return passed and all(r.status in ("passed", "not provided") for r in results)
 
+    @property
+    def gives_gradients(self) -> bool:
+        """Whether it gave any gradient, right or wrong."""
+        return with_gradients(self.results)
+
     def weight(self, trial: str) -> int:
         """About how many numbers a case has."""
         B, T, D, H = self.sizes[trial]
@@ -314,14 +319,16 @@ def run(
             given[trial.id] = outcome.result
     _refuse_misuse(results, name)
     if profile is None:
-        with_gradients = any(
-            r.quantity in GRADIENTS and r.status in ("passed", "failed") and r.comparison for r in results
-        )
-        profile = "training" if with_gradients else "forward"
+        profile = "training" if with_gradients(results) else "forward"
     results += behaviours(call, without, PROFILES[profile])
     sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaviour_cases(without)}
     kept = {trial.id: trial for trial in met}
     return Report(name, against, tuple(results), profile, without, tuple(unknown), sizes, kept, given)
+
+
+def with_gradients(results: Sequence[CheckResult]) -> bool:
+    """Whether any of the results is about a gradient that was given."""
+    return any(r.quantity in GRADIENTS and r.comparison is not None for r in results)
 
 
 def _refuse_misuse(results: Sequence[CheckResult], name: str) -> None:

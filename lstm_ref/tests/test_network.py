@@ -151,7 +151,7 @@ def test_results_are_contiguous_and_share_no_memory() -> None:
     tape = run.record.tape
     assert tape is not None
     results = [run.output, run.h, run.c, *(getattr(gradients, name) for name in gradients.__slots__)]
-    others = [tape.x, tape.gates, tape.h, tape.c, tape.tanh_c, x, h0, c0, *cotangents]
+    others = [tape.x, tape.cells, tape.tanh_c, tape.h, x, h0, c0, *cotangents]
     for number, result in enumerate(results):
         assert result.flags.c_contiguous
         assert not any(np.shares_memory(result, other) for other in [*others, *results[:number]])
