@@ -69,7 +69,7 @@ class Recurrence:
         H, dtype = kernel_transposed.shape[1], kernel_transposed.dtype
         blocks = np.empty((4, H, B), dtype)
         terms, one = np.empty((2, H, B), dtype), np.ones((), dtype)
-        return cls(kernel_transposed, blocks.reshape(4 * H, B), blocks[:3], blocks[3], terms, *terms, one)
+        return cls(kernel_transposed, blocks.reshape(4 * H, B), blocks[:3], blocks[3], terms, terms[0], terms[1], one)
 
 
 def views(cells: FloatArray, tanh_c: FloatArray, h: FloatArray) -> Views:

@@ -134,6 +134,23 @@ def test_a_framework_begins_without_lines_of_its_own(name: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["forward_only"], "profile training: not asked for; it gives no gradients"),
+        (["correct", "--profile", "forward"], "profile training: conforms"),
+        (["grad_final_cell_ignored", "--profile", "forward"], "profile training: does not conform"),
+        (["forward_only", "--profile", "training"], "profile forward: conforms"),
+    ],
+)
+def test_gradients_are_no_fault_of_who_gives_none_and_is_not_asked_for_them(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *options = arguments
+    main(["check", f"{WRONG}:{name}", *options])
+    assert told in capsys.readouterr().out.splitlines()
+
+
 @pytest.mark.parametrize("oracle", ["torch", "keras"])
 def test_a_trial_against_live_frameworks(oracle: str) -> None:
     good = run(wrong.correct, "correct", against=oracle)
