@@ -12,7 +12,6 @@ import conformance
 from conformance.case import Case
 from conformance.cases.draw import Draw
 from conformance.fixtures.store import Golden, golden
-from conformance.layouts.unknown.python import code
 from lstm_ref import LSTMParams
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -164,6 +163,6 @@ def assert_found(found: conformance.LayoutFinding, arrays: Arrays, expected: LST
     fit = found.fits[0]
     assert_same(fit.params, expected)
     for way in fit.ways:
-        assert_same(by_its_code(code(way), arrays), expected)
+        assert_same(by_its_code(way.code(), arrays), expected)
     assert fit.error < found.tolerance
     assert all(other.error > 100 * found.tolerance for other in found.nearest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,17 @@ from lstm_ref.params import FloatArray
 Elementwise = Callable[[FloatArray], FloatArray]
 
 
-def sigmoid(z: FloatArray) -> FloatArray:
-    """1 / (1 + exp(-z))."""
-    with np.errstate(over="ignore"):
-        result: FloatArray = 1.0 / (1.0 + np.exp(-z))
+def _sigmoid(z: FloatArray) -> FloatArray:
+    result: FloatArray = 1.0 / (1.0 + np.exp(-z))
     return result
 
 
 def _tanh(z: FloatArray) -> FloatArray:
     return np.tanh(z)
+
+
+def _relu(z: FloatArray) -> FloatArray:
+    return np.maximum(z, 0.0)
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,15 @@ class Cell:
     """
 
     words: str = ""
-    gate: Elementwise = sigmoid
+    gate: Elementwise = _sigmoid
     candidate: Elementwise = _tanh
     squash: Elementwise = _tanh
 
-
-def _relu(z: FloatArray) -> FloatArray:
-    return np.maximum(z, 0.0)
+    def step(self, z: Sequence[FloatArray], c: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """H' and c' of c and z, which is one array for each of the gates i, f, c, o."""
+        z_i, z_f, z_c, z_o = z
+        c = self.gate(z_f) * c + self.gate(z_i) * self.candidate(z_c)
+        return self.gate(z_o) * self.squash(c), c
 
 
 LSTM = Cell()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,26 +11,26 @@ import numpy.typing as npt
 
 from conformance.errors import LayoutError
 from conformance.layouts.unknown import remarks
-from conformance.layouts.unknown.cells import LSTM, RELATIVES, Cell
-from conformance.layouts.unknown.forms import Arrays
-from conformance.layouts.unknown.plan import Plan, plan
-from conformance.layouts.unknown.recording import RESULTS, TOLERANCES, readings
+from conformance.layouts.unknown.cells import LSTM, RELATIVES
+from conformance.layouts.unknown.recording import RESULTS, TOLERANCES, Reading, readings
 from conformance.layouts.unknown.remarks import Related
-from conformance.layouts.unknown.search import Fit, fingerprint, fitted, search
+from conformance.layouts.unknown.search import Arrays, Fit, Plan, fingerprint, fitted, plan, search
 
 SHOWN = 3
 """So many of the nearest are kept."""
-QUICK = 1_000_000
+QUICK = 5_000_000
 """With more work than this, the LSTM's relatives are not tried."""
 
 WHOLE_WORK = 5e9
 """If the full runs would take more multiplications, a part of the known run is compared."""
-BACKWARDS = {
-    "an LSTM that runs backwards in time (the reverse direction of two)": True,
-    "an LSTM that runs backwards in time, its output in the order of computation (Keras's go_backwards)": False,
+OTHERWISE: dict[str, Callable[[Reading], Reading]] = {
+    "an LSTM that runs backwards in time (the reverse direction of two)": lambda run: run.backwards(True),
+    "an LSTM that runs backwards in time, its output in the order of computation (Keras's go_backwards)": (
+        lambda run: run.backwards(False)
+    ),
+    "an LSTM that starts from a state of zeros, without the h0 and c0 that were given": Reading.starting_from_zero,
 }
-"""And whether time is the other way round in the output too."""
-FROM_ZERO = "an LSTM that starts from a state of zeros, without the h0 and c0 that were given"
+"""Other ways of running an LSTM than the known run's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,16 +128,16 @@ def find_layout(
     found = _on_the_whole_run(search(every, tolerance), tolerance)
     fits = _merge([fit for fit in found if fit.error <= tolerance])
     nearest = tuple(fit for fit in found if fit.error > tolerance)[:SHOWN]
-    related: list[Related] | None = []
+    related: list[Related] = []
     if len(fits) == 1:
         verdict, said = "one", []
     elif fits:
         verdict, said = "several", remarks.on_several(fits, all_tried=bool(nearest))
     else:
-        related = _relatives(every, tolerance) if every.work <= QUICK else None
-        verdict, said = "none", remarks.on_none(nearest, related)
+        related = _relatives(every, tolerance) if every.work <= QUICK else []
+        verdict, said = "none", [] if related else remarks.on_none(nearest, every.work <= QUICK)
     said += [remark for remark in (remarks.on_a_part(fits), every.left_out) if remark]
-    return LayoutFinding(verdict, tuple(fits), nearest, tolerance, every.count, tuple(related or ()), tuple(said))
+    return LayoutFinding(verdict, tuple(fits), nearest, tolerance, every.count, tuple(related), tuple(said))
 
 
 def _on_the_whole_run(found: list[Fit], tolerance: float) -> list[Fit]:
@@ -145,7 +145,7 @@ def _on_the_whole_run(found: list[Fit], tolerance: float) -> list[Fit]:
     near = [fit for fit in found if fit.error <= tolerance]
     if sum(fit.ways[0].reading.work for fit in near) > WHOLE_WORK:
         return found
-    whole = [fitted(fit.params, fit.ways[0].reading, LSTM, tolerance, fit.ways) for fit in near]
+    whole = [fitted(fit.params, fit.ways[0].reading, LSTM, fit.ways) for fit in near]
     return sorted([*whole, *found[len(near) :]], key=lambda fit: fit.error)
 
 
@@ -189,12 +189,11 @@ def _merge(fits: list[Fit]) -> list[Fit]:
 
 def _relatives(plan: Plan, tolerance: float) -> list[Related]:
     """What would reproduce the run: something like an LSTM, or an LSTM run otherwise."""
-    tried: list[tuple[str, Plan, Cell]] = [(cell.words, plan, cell) for cell in RELATIVES]
-    if any(reading.sizes[1] > 1 for reading in plan.readings):
-        every_step = any(array.ndim == 3 for reading in plan.readings for array in reading.known.values())
-        for words, output_too in BACKWARDS.items() if every_step else list(BACKWARDS.items())[:1]:
-            tried.append((words, plan.on(reading.backwards(output_too) for reading in plan.readings), LSTM))
-    if not all(reading.from_zero for reading in plan.readings):
-        tried.append((FROM_ZERO, plan.on(reading.starting_from_zero() for reading in plan.readings), LSTM))
-    found = [(words, search(changed, tolerance, cell)[:1]) for words, changed, cell in tried]
-    return [Related(words, best) for words, fits in found for best in fits if best.error <= tolerance]
+    found = [(cell.words, search(plan, tolerance, cell)) for cell in RELATIVES]
+    tried = [plan]
+    for words, change in OTHERWISE.items():
+        changed = plan.on(change)
+        if not any(all(map(Reading.same, changed.choices, other.choices)) for other in tried):
+            found.append((words, search(changed, tolerance)))
+            tried.append(changed)
+    return [Related(words, fits[0]) for words, fits in found if fits[0].error <= tolerance]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,23 +79,19 @@ class Reading:
         B, T, D, H = self.sizes
         return B * T * (D + H) * 4 * H
 
-    def short(self, work: float) -> Reading:
-        """The first samples and, where every step's output is known, the first steps: enough to decide."""
-        reading = self._first(SAMPLES, STEPS)
-        while reading.work > work and reading.sizes[:2] != (1, 1):
-            B, T = reading.sizes[:2]
-            shorter = reading._first(max(1, B // 2), T if B > 1 else T // 2)
-            if shorter.work == reading.work:
-                break
-            reading = shorter
-        return reading
-
-    def _first(self, samples: int, steps: int) -> Reading:
+    def first(self, samples: int, steps: int) -> Reading:
+        """The first samples and, where every step's output is known, the first steps."""
         rows = slice(0, samples)
         x, known = self.x[rows], {name: array[rows] for name, array in self.known.items()}
         if x.shape[1] > steps and self.steps is not None:
             x, known = x[:, :steps], {"output": self.steps[rows, :steps]}
         return replace(self, x=x, h0=self.h0[rows], c0=self.c0[rows], known=known)
+
+    def short(self, work: float) -> Reading:
+        """As much of it as takes so many multiplications, and as is enough to decide."""
+        one = self.first(1, STEPS)
+        share = work / one.work
+        return self.first(int(np.clip(share, 1, SAMPLES)), int(np.clip(share * one.sizes[1], 1, STEPS)))
 
     def backwards(self, output_too: bool) -> Reading:
         """The same run with time the other way round: that of x, and if so asked that of the output."""
@@ -104,6 +101,12 @@ class Reading:
     def starting_from_zero(self) -> Reading:
         """The same run without its initial state."""
         return replace(self, h0=np.zeros_like(self.h0), c0=np.zeros_like(self.c0))
+
+    def same(self, other: Reading) -> bool:
+        """Whether all numbers are the same, though axes of length 1 may be others."""
+        one, two = ([run.h0, run.c0, *run.known.values()] for run in (self, other))
+        pairs = zip(one, two, strict=True)
+        return np.array_equal(self.x, other.x) and all(np.array_equal(a.ravel(), b.ravel()) for a, b in pairs)
 
 
 def readings(arrays: Mapping[str, np.ndarray[Any, Any]]) -> list[Reading]:
@@ -136,7 +139,7 @@ def readings(arrays: Mapping[str, np.ndarray[Any, Any]]) -> list[Reading]:
     for axes in AXES[x.ndim]:
         for every_step in (True, False):  # an output can be the last step's alone
             reading = _read(axes, arrays, every_step)
-            if reading is not None and not any(_same(reading, other) for other in found):
+            if reading is not None and not any(reading.same(other) for other in found):
                 found.append(reading)
     if not found:
         raise LayoutError(
@@ -147,46 +150,34 @@ def readings(arrays: Mapping[str, np.ndarray[Any, Any]]) -> list[Reading]:
 
 
 def _read(axes: str, arrays: Mapping[str, np.ndarray[Any, Any]], every_step: bool) -> Reading | None:
-    x = arrays["x"].astype(np.float64)
-    missing = [axis for axis in "bt" if axis not in axes]
-    order = "".join(missing) + axes
-    x = x.reshape((1,) * len(missing) + x.shape).transpose([order.index(axis) for axis in "btf"])
-    B, T, _ = x.shape
+    """The run with the axes of x, and of the output if it is that of every step, in this order; None if it has none."""
+    order = "".join(axis for axis in "bt" if axis not in axes) + axes
+    x = arrays["x"].reshape((1,) * (3 - len(axes)) + arrays["x"].shape).transpose([order.index(axis) for axis in "btf"])
     known: dict[str, FloatArray] = {}
-    units = set()
     for name, array in arrays.items():
-        if name == "x":
-            continue
-        steps = name == "output" and every_step
-        placed = _place(array, axes, {"b": B, "t": T}) if steps else _place(array, axes.replace("t", ""), {"b": B})
-        if placed is None:
-            return None
-        known[name] = placed
-        units.add(placed.shape[-1])
+        if name != "x":
+            placed = _place(array, order if name == "output" and every_step else order.replace("t", ""), x.shape)
+            if placed is None:
+                return None
+            known[name] = placed
+    units = {array.shape[-1] for array in known.values()}
     if len(units) > 1:
         return None
-    zeros = np.zeros((B, units.pop()))
+    zeros = np.zeros((len(x), units.pop()))
     h0, c0 = (known.pop(name, zeros) for name in ("h0", "c0"))
-    return Reading(axes, x, h0, c0, known)
+    return Reading(axes, x.astype(np.float64), h0, c0, known)
 
 
-def _place(array: np.ndarray[Any, Any], axes: str, sizes: dict[str, int]) -> FloatArray | None:
-    """The array as (b, t, f) as far as it has these axes, b always; None if its shape is another."""
-    rest = int(np.prod(list(sizes.values())))
-    if array.size % rest:
+def _place(array: np.ndarray[Any, Any], order: str, sizes: tuple[int, ...]) -> FloatArray | None:
+    """An array whose axes are in this order as (b, t, f) or (b, f); None if its shape is another."""
+    length = dict(zip("bt", sizes, strict=False))
+    length["f"] = array.size // math.prod(length[axis] for axis in order if axis != "f")
+    expected = [length[axis] for axis in order]
+    if array.size != math.prod(expected) or without_ones(array.shape) != without_ones(expected):
         return None
-    full = {"b": 1, **sizes, "f": array.size // rest}
-    expected = [full[axis] for axis in axes]
-    if [n for n in array.shape if n != 1] != [n for n in expected if n != 1]:
-        return None
-    order = axes if "b" in axes else f"b{axes}"
-    if "t" in sizes and "t" not in axes:
-        order = order.replace("b", "bt")
-    shaped = array.astype(np.float64).reshape([full[axis] for axis in order])
-    return shaped.transpose([order.index(axis) for axis in "btf" if axis in order])
+    return array.astype(np.float64).reshape(expected).transpose([order.index(axis) for axis in "btf" if axis in order])
 
 
-def _same(one: Reading, other: Reading) -> bool:
-    if one.sizes != other.sizes or not np.array_equal(one.x, other.x):
-        return False
-    return all(np.array_equal(array.ravel(), other.known[name].ravel()) for name, array in one.known.items())
+def without_ones(shape: Sequence[int]) -> tuple[int, ...]:
+    """A shape without its axes of length 1."""
+    return tuple(n for n in shape if n != 1)

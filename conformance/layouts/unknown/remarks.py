@@ -71,20 +71,14 @@ def on_several(fits: Sequence[Fit], all_tried: bool) -> list[str]:
     all_tried : bool
         Whether some that do not reproduce it were run too, so that there are no more that do.
     """
-    reading = fits[0].ways[0].reading
     said = [f"What differs is {', '.join(alternatives([fit.ways[0] for fit in fits])) or 'which blocks are whose'}."]
-    reasons = [*_of_the_run(reading), *_of_the_weights(fits)]
-    said += reasons
-    if not reasons:
-        said.append(
-            "Their differences are smaller than the tolerance on this run: a longer one, in float64, "
-            "or a smaller --tolerance may show them."
-        )
+    reasons = _unused(fits[0].ways[0].reading)
+    said += reasons or [
+        "Their differences are smaller than the tolerance on this run: a longer one, in float64, "
+        "or a smaller --tolerance may show them."
+    ]
     if not all_tried:
         said.append("There may be more: all that were run in full reproduce it.")
-    best, second = fits[0].error, fits[1].error
-    if best * ALONE < second:
-        said.append(f"The first is {second / max(best, 1e-16):.3g} times nearer than the second.")
     said.append(
         "A run of several steps with random x, h0 and c0, and output and c recorded, tells apart "
         "all layouts whose weights differ noticeably."
@@ -92,51 +86,31 @@ def on_several(fits: Sequence[Fit], all_tried: bool) -> list[str]:
     return said
 
 
-def _of_the_run(reading: Reading) -> list[str]:
-    _, T, _, _ = reading.sizes
-    said = []
-    if T == 1 and not reading.h0.any():
-        said.append("One step from h = 0 does not use the recurrent kernel.")
-    if T == 1 and not reading.c0.any():
-        said.append("One step from c = 0 does not use the forget gate.")
-    if not reading.x.any():
-        said.append("x is zero throughout, so the kernel is not used.")
-    if T == 1 and set(reading.known) == {"c"}:
-        said.append("c alone, of one step, does not use the output gate.")
-    return said
+def _unused(reading: Reading) -> list[str]:
+    """What does not count in a recorded run."""
+    from_h, from_c = reading.h0.any(), reading.c0.any()
+    one_step = reading.sizes[1] == 1
+    reasons = {
+        "One step from h = 0 does not use the recurrent kernel.": one_step and not from_h,
+        "One step from c = 0 does not use the forget gate.": one_step and not from_c,
+        "x is zero throughout, so the kernel is not used.": not reading.x.any(),
+        "c alone, of one step, does not use the output gate.": one_step and set(reading.known) == {"c"},
+    }
+    return [reason for reason, holds in reasons.items() if holds]
 
 
-def _of_the_weights(fits: Sequence[Fit]) -> list[str]:
-    way = fits[0].ways[0]
-    constant = [name for name in way.matrices.names if np.ptp(way.arrays[name]) == 0]
-    if constant:
-        return [f"All numbers of {', '.join(map(repr, constant))} are the same."]
-    return []
-
-
-def on_none(nearest: Sequence[Fit], related: Sequence[Related] | None) -> list[str]:
-    """What is known about why no layout reproduces a run."""
-    if related:
-        return []
-    best, reading = nearest[0], nearest[0].ways[0].reading
-    next_best = nearest[1].error if len(nearest) > 1 else np.inf
-    if best.error < CLOSE and best.error * ALONE < next_best:
-        enough = 10.0 ** np.ceil(np.log10(best.error))
+def on_none(nearest: Sequence[Fit], tried_relatives: bool) -> list[str]:
+    """What is known about why no layout reproduces a run, nor a relative of an LSTM."""
+    best, next_best = nearest[0].error, nearest[1].error if len(nearest) > 1 else np.inf
+    if best < CLOSE and best * ALONE < next_best:
+        enough = 10.0 ** np.ceil(np.log10(best))
         return [
             "The nearest is far nearer than the next: a run or weights of lower precision look like that (TF32 on a "
             f"GPU, float16, rounded numbers). If they were, --tolerance {enough:.0e} accepts it."
         ]
-    said = []
-    if 0 < best.good_steps < reading.sizes[1]:
-        said.append(
-            f"The nearest is right for the first {best.good_steps} of {reading.sizes[1]} steps and wrong from there "
-            "on: something else is carried from step to step, or the recurrent kernel is not this one."
-        )
-    if related is None:
-        said.append("There are too many layouts to try other activations and directions as well.")
-    else:
-        said.append(
-            "Hard sigmoids, h = o c, relu for tanh and a run backwards in time do not reproduce it either. It may be "
-            "a cell with peepholes, a projection or layer normalisation, or x or a weight may be missing or another."
-        )
-    return said
+    if not tried_relatives:
+        return ["There are too many layouts to try other activations and directions as well."]
+    return [
+        "Hard sigmoids, h = o c, relu for tanh and a run backwards in time do not reproduce it either. It may be "
+        "a cell with peepholes, a projection or layer normalisation, or x or a weight may be missing or another."
+    ]

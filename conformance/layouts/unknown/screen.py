@@ -1,5 +1,8 @@
 """A quick look at every layout that shares its matrices: which gate orders and biases could be right.
 
+A layout is a row of five numbers: the bias, its order, the kernel's order, the recurrent kernel's, and what is
+added to the forget gate's bias.
+
 Where the output of every step is known, each step starts from the recorded h, so that units do not
 depend on each other and a few of them are enough. Where only the last one is known, all units of one
 sample run from the beginning.
@@ -7,223 +10,179 @@ sample run from the beginning.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
+import numpy.typing as npt
 
-from conformance.layouts.unknown.biases import Biases
 from conformance.layouts.unknown.cells import Cell
-from conformance.layouts.unknown.options import ORDERS, Indices, Options, join, kernels_with_biases
 from conformance.layouts.unknown.recording import Reading
-from conformance.layouts.unknown.roles import Matrices
+from conformance.layouts.unknown.stacks import Matrices, Stack
 from lstm_ref.params import FloatArray
 
-Errors = Callable[[Options], tuple[Indices, FloatArray]]
-"""Options to the rows that are near and how far off they are."""
+Rows = npt.NDArray[np.intp]
+
+ORDERS: Rows = np.array(list(permutations(range(4))), dtype=np.intp)
+"""For the gates i, f, c, o: which block is whose."""
 
 NEAR = 0.01
 """Whoever errs by more than this share of the recorded numbers is not looked at again."""
 KEPT = 8
 """Of layouts that are all wrong, so many of the nearest are looked at nevertheless."""
-CHUNK = 1 << 17
-"""Layouts worked on at once, where only the last step is known."""
-FEW = 4096
-"""Of more layouts than these at once, one number is looked at after another; of fewer, all of a step together."""
-
-LAST_IS_CANDIDATE = [0, 1, 3, 2]
-"""The gates i, f, o, c, so that those of one function lie side by side."""
+CHUNK = 1 << 20
+"""So many numbers are worked on at once."""
+OVERHEAD = 10_000
+"""What a choice takes beside its layouts, in layouts."""
 
 
-def layouts(matrices: Matrices, biases: Biases) -> int:
-    """How many layouts share these matrices."""
-    return _starts(matrices, biases) * _rests(matrices)
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Matrices, and the biases that may go with them.
+
+    Attributes
+    ----------
+    matrices : Matrices
+    biases : list of Stack
+    """
+
+    matrices: Matrices
+    biases: list[Stack]
+
+    @property
+    def count(self) -> int:
+        """How many layouts there are."""
+        return self._starts * 2 * (len(ORDERS) if self.matrices.independent else 1)
+
+    @property
+    def _starts(self) -> int:
+        stacks = len(self.biases)
+        return len(ORDERS) * (1 + len(ORDERS) * (stacks - 1) if self.matrices.kernel.split else stacks)
+
+    def work(self, reading: Reading) -> int:
+        """What it takes to look at them, in layouts of which every step is known."""
+        if reading.steps is not None:
+            return OVERHEAD + (self._starts if reading.from_zero else self.count)
+        _, T, _, H = reading.sizes
+        return OVERHEAD + self.count * max(1, T * H * (100 + H) // 1000)  # as measured
+
+    def starts(self) -> Rows:
+        """Every bias with every order of the kernel; the recurrent order is the kernel's, and nothing is added."""
+        if not self.matrices.kernel.split:
+            bias, kernel = np.indices((len(self.biases), len(ORDERS))).reshape(2, -1)
+            return np.stack([bias, kernel, kernel, kernel, np.zeros_like(bias)], axis=1)
+        bias, order, kernel = np.indices((len(self.biases), len(ORDERS), len(ORDERS))).reshape(3, -1)
+        rows = np.stack([bias, order, kernel, kernel, np.zeros_like(bias)], axis=1)
+        return rows[(bias > 0) | (order == 0)]  # no bias has no order
+
+    def with_the_rest(self, rows: Rows) -> Rows:
+        """Each of them with every recurrent order, if these are independent, and with and without a forget bias."""
+        orders = len(ORDERS) if self.matrices.independent else 1
+        every = np.repeat(rows, 2 * orders, axis=0)
+        every[:, 4] = np.arange(len(every)) % 2
+        if orders > 1:
+            every[:, 3] = np.arange(len(every)) // 2 % orders
+        return every
 
 
-def work(reading: Reading, matrices: Matrices, biases: Biases) -> int:
-    """What it takes to look at them, in layouts of which every step is known."""
-    if _in_two_stages(reading):
-        return _starts(matrices, biases)
-    _, T, _, H = reading.sizes
-    whole_run = 1 if reading.steps is not None else max(1, T * H * (100 + H) // 1000)  # as measured
-    return layouts(matrices, biases) * whole_run
-
-
-def first_stage(reading: Reading, matrices: Matrices, biases: Biases) -> object:
-    """What the first look depends on."""
-    if not _in_two_stages(reading):
-        return matrices
-    return matrices.kernel.names, matrices.kernel.form, matrices.joined, biases
-
-
-def _in_two_stages(reading: Reading) -> bool:
-    """Whether the recurrent kernel and the forget gate do not matter at the first step, and that step is known."""
-    return reading.from_zero and reading.steps is not None
-
-
-def _starts(matrices: Matrices, biases: Biases) -> int:
-    stacked = len(biases.conventions)
-    return len(ORDERS) * (len(biases.rows) + (1 + len(ORDERS) * (stacked - 1) if matrices.kernel.split else stacked))
-
-
-def _rests(matrices: Matrices) -> int:
-    return 2 * (len(ORDERS) if matrices.independent else 1)
-
-
-class Screen:
-    """Looks at layouts of one reading.
+class Look:
+    """Compares some of a recorded run with what layouts give.
 
     Parameters
     ----------
+    choice : Choice
     reading : Reading
     cell : Cell
     tolerance : float
-    many : bool
-        Whether there are so many that most of them should be dropped for the first number that is off.
+    samples, steps, units : int
+        So many of each, at most; all steps and units where the output of every step is not known.
     """
 
-    def __init__(self, reading: Reading, cell: Cell, tolerance: float, many: bool) -> None:
-        self.reading, self.cell, self.tolerance = reading, cell, tolerance
-        self._together = 8 * FEW if many else FEW
-        self._first: dict[object, Options] = {}
+    def __init__(
+        self, choice: Choice, reading: Reading, cell: Cell, tolerance: float, samples: int, steps: int, units: int
+    ) -> None:
+        self.cell, self.reading, self.tolerance = cell, reading, tolerance
+        self.short = reading.first(samples, steps)
+        H = reading.sizes[3]
+        self.units = np.unique(np.linspace(0, H - 1, min(units, H)).astype(np.intp))
+        matrices = choice.matrices
+        kernel, recurrent = (each.values[..., self.units] for each in (matrices.kernel, matrices.recurrent))
+        self.from_x = (self.short.x @ kernel[:, None]).astype(np.float32)  # (4, B, T, U)
+        self.recurrent = np.concatenate([*recurrent], axis=1).astype(np.float32)  # (H, 4U)
+        self.biases = np.stack([bias.values for bias in choice.biases])[..., self.units].astype(np.float32)
+        self.together = CHUNK // (len(self.short.x) * len(self.units))
 
-    def __call__(self, matrices: Matrices, biases: Biases) -> tuple[Options, FloatArray]:
-        """Those that could be right, or are the nearest, and about how far off they are."""
-        options = kernels_with_biases(matrices, biases)
-        if self.reading.steps is None:
-            return _in_parts(options, CHUNK, self._last_step(matrices, biases), matrices.independent)
-        if _in_two_stages(self.reading):
-            key = first_stage(self.reading, matrices, biases)
-            if key not in self._first:
-                errors = self._every_step(matrices, biases, 1)
-                self._first[key], _ = _in_parts(options, self._together, errors)
-            options = self._first[key]
-        return _in_parts(options, self._together, self._every_step(matrices, biases, 4), matrices.independent)
+    def __call__(self, rows: Rows) -> FloatArray:
+        """How far off layouts are, about, as a share of what is recorded; (N,)."""
+        bias = rows[:, 0]
+        of_bias, of_kernel, of_recurrent = (ORDERS[rows[:, column]].T for column in (1, 2, 3))
+        short, units = self.short, self.units
+        B, T, _, H = short.sizes
+        h: FloatArray = short.h0[None].astype(np.float32)  # (1, B, H), or (N, B, H) where it is each layout's own
+        c: FloatArray = np.broadcast_to(short.c0[:, units].astype(np.float32), (len(rows), B, len(units)))
+        error = np.zeros(len(rows))
+        for t in range(T):
+            from_h = (h.reshape(-1, H) @ self.recurrent).reshape(len(h), B, 4, len(units)).swapaxes(1, 2)
+            own = np.arange(len(h)) if len(h) > 1 else 0
+            z = [
+                self.from_x[of_kernel[gate], :, t]
+                + from_h[own, of_recurrent[gate]]
+                + self.biases[bias, of_bias[gate]][:, None]
+                for gate in range(4)
+            ]
+            z[1] += rows[:, 4, None, None].astype(np.float32)
+            actual, c = self.cell.step(z, c)
+            h = actual
+            if short.steps is not None:
+                error = np.maximum(error, self._error(actual, short.steps[:, t, units], "output"))
+                h = short.steps[None, :, t].astype(np.float32)
+        if short.steps is None:
+            ends = {"output": actual, "h": actual, "c": c}
+            errors = [self._error(ends[name], known, name) for name, known in short.known.items()]
+            error = np.max(errors, axis=0)
+        return np.where(np.isnan(error), np.inf, error)
 
-    def _every_step(self, matrices: Matrices, biases: Biases, steps: int) -> Errors:
-        reading, cell = self.reading, self.cell
-        output = reading.steps
-        assert output is not None
-        B, T, _, H = reading.sizes
-        samples, units = _spread(B, 4), _spread(H, 8)
-        steps = min(T, steps)
-        target = output[samples, :steps][..., units]
-        c0 = reading.c0[samples][:, units]
-        scale = reading.scale("output" if "output" in reading.known else "h")
-        largest = np.maximum(np.abs(target).max(axis=(0, 2)), 1e-3 * scale)
-        near = np.maximum(NEAR * largest, 4 * self.tolerance * scale)
-
-        before = np.concatenate([reading.h0[:, None], output], axis=1)[samples, :steps]
-        kernel, recurrent = matrices.values
-        from_x = reading.x[samples, :steps] @ kernel[:, None, :, units]  # (4, S, T, U)
-        from_h = before @ recurrent[:, None, :, units]
-        z = from_x[:, None] + from_h if matrices.independent else (from_x + from_h)[:, None]
-        z = z[:, :, None] + biases.table[:, None, None, units]  # (4 kernel blocks, recurrent ones, biases, S, T, U)
-        _, others, vectors = z.shape[:3]
-        gates, candidates = _by_step(cell.gate(np.stack([z, z + 1.0]))), _by_step(cell.candidate(z))
-        plain = candidates[0].shape[1]  # behind so many columns, the gates have 1 added
-        targets = _by_step(target)
-
-        def errors(options: Options) -> tuple[Indices, FloatArray]:
-            recurrent = options.recurrent if matrices.independent else 0
-            which = ((options.kernel * others + recurrent) * vectors + options.bias).T.copy()
-            which[1] += plain * options.forget
-            rows = np.arange(len(options))
-            c = np.broadcast_to(c0.reshape(-1, 1).astype(np.float32), (c0.size, len(rows)))
-            worst = np.zeros(len(rows))
-            for t in range(steps):
-                done: list[FloatArray] = []
-                start = 0
-                while start < len(c):
-                    stop = start + 1 if len(rows) > FEW else len(c)
-                    i, f, o = (gates[t][start:stop].take(which[g], axis=1) for g in (0, 1, 3))
-                    now = f * c[start:stop] + i * candidates[t][start:stop].take(which[2], axis=1)
-                    error = np.abs(o * cell.squash(now) - targets[t][start:stop]).max(axis=0)
-                    worst = np.maximum(worst, NEAR * error / near[t])
-                    keep = _near(worst)
-                    done = [each[:, keep] for each in (*done, now)]
-                    rows, which, c, worst, start = rows[keep], which[:, keep], c[:, keep], worst[keep], stop
-                c = np.concatenate(done)
-            return rows, worst
-
-        return errors
-
-    def _last_step(self, matrices: Matrices, biases: Biases) -> Errors:
-        kernel, recurrent = (blocks.astype(np.float32) for blocks in matrices.values)
-        table = biases.table.astype(np.float32)
-        from_x = self.reading.x[0].astype(np.float32) @ kernel  # (4, T, H)
-
-        def errors(options: Options) -> tuple[Indices, FloatArray]:
-            orders, group = np.unique(np.hstack([options.kernel, options.recurrent]), axis=0, return_inverse=True)
-            error = np.empty(len(options))
-            for number, order in enumerate(orders):
-                rows = np.flatnonzero(group.ravel() == number)
-                by_x, by_h = order[LAST_IS_CANDIDATE], order[4:][LAST_IS_CANDIDATE]
-                bias = table[options.bias[rows]]  # (N, 4, H)
-                bias[:, 1] += options.forget[rows, None]
-                bias = bias[:, LAST_IS_CANDIDATE].reshape(len(rows), -1)
-                x_part, h_part = (np.concatenate(list(part), axis=1) for part in (from_x[by_x], recurrent[by_h]))
-                error[rows] = self._off_at_the_end(x_part, h_part, bias)
-            keep = _near(error)
-            return keep, error[keep]
-
-        return errors
-
-    def _off_at_the_end(self, from_x: FloatArray, recurrent: FloatArray, bias: FloatArray) -> FloatArray:
-        """The first sample's error; (T, 4H), (H, 4H) and (N, 4H) with the gates i, f, o, c."""
-        reading, cell = self.reading, self.cell
-        H = len(recurrent)
-        h: FloatArray = np.repeat(reading.h0[:1].astype(np.float32), len(bias), axis=0)
-        c: FloatArray = np.repeat(reading.c0[:1].astype(np.float32), len(bias), axis=0)
-        for of_x in from_x:
-            z = h @ recurrent
-            z += of_x
-            z += bias
-            gates = cell.gate(z[:, : 3 * H])
-            c = gates[:, H : 2 * H] * c + gates[:, :H] * cell.candidate(z[:, 3 * H :])
-            h = gates[:, 2 * H :] * cell.squash(c)
-        ends = {"output": h, "h": h, "c": c}
-        off = [
-            np.abs(ends[name] - known[0]).max(axis=1) / (max(NEAR, 4 * self.tolerance) * reading.scale(name))
-            for name, known in reading.known.items()
-        ]
-        return NEAR * np.asarray(np.max(off, axis=0))
+    def _error(self, actual: FloatArray, expected: FloatArray, name: str) -> FloatArray:
+        """The worst of each layout's (B, U), as a share of the largest; less where the tolerance is wide."""
+        scale = self.reading.scale(name if name in self.reading.known else "h")
+        share = max(float(np.abs(expected).max()), 1e-3 * scale, 4 * self.tolerance * scale / NEAR)
+        error: FloatArray = np.abs(actual - expected).max(axis=(1, 2)) / share
+        return error
 
 
-def _by_step(values: FloatArray) -> list[FloatArray]:
-    """Of (..., S, T, U), for each step: a row for each sample and unit, a column for each of the rest."""
-    T, numbers = values.shape[-2], values.shape[-3] * values.shape[-1]
-    steps = (values[..., t, :].reshape(-1, numbers) for t in range(T))
-    return [np.ascontiguousarray(step.T, dtype=np.float32) for step in steps]
+def nearest(choice: Choice, reading: Reading, cell: Cell, tolerance: float) -> tuple[Rows, FloatArray]:
+    """The layouts that could be right, or are the nearest, and about how far off they are."""
+
+    def look(samples: int, steps: int, units: int) -> Look:
+        return Look(choice, reading, cell, tolerance, samples, steps, units)
+
+    _, T, _, H = reading.sizes
+    rows = choice.starts()
+    if reading.steps is None:
+        return _sieved(rows, look(1, T, H), choice)
+    if reading.from_zero:  # then the first step does not use what is not in `starts`
+        rows, _ = _sieved(rows, look(1, 1, 1))
+    rows, _ = _sieved(rows, look(1, 2 if reading.from_zero else 1, 1), choice)
+    return _sieved(rows, look(4, 4, 8))
 
 
-def _spread(length: int, count: int) -> Indices:
-    """At most so many indices, from the first to the last."""
-    return np.unique(np.linspace(0, length - 1, min(length, count)).astype(np.intp))
+def _sieved(rows: Rows, look: Look, choice: Choice | None = None) -> tuple[Rows, FloatArray]:
+    """The nearest, and how far off they are; of a choice, each with what `Choice.with_the_rest` adds."""
+    size = max(1, look.together // (len(choice.with_the_rest(rows[:1])) if choice else 1))
+    kept, found = [], []
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        part = choice.with_the_rest(part) if choice else part
+        errors = look(part)
+        near = _near(errors)
+        kept.append(part[near])
+        found.append(errors[near])
+    rows, errors = np.concatenate(kept), np.concatenate(found)
+    near = _near(errors)
+    return rows[near], errors[near]
 
 
-def _in_parts(
-    options: Options, together: int, errors: Errors, independent: bool | None = None
-) -> tuple[Options, FloatArray]:
-    """The nearest of the options; unless `independent` is None, each with what `Options.with_the_rest` adds."""
-    rests = 1 if independent is None else 2 * (len(ORDERS) if independent else 1)
-    size = max(1, together // rests)
-    kept, worst = [], []
-    for start in range(0, len(options), size):
-        part = options[start : start + size]
-        if independent is not None:
-            part = part.with_the_rest(independent)
-        rows, error = errors(part)
-        kept.append(part[rows])
-        worst.append(error)
-    joined, error = join(kept), np.concatenate(worst)
-    near = _near(error)
-    return joined[near], error[near]
-
-
-def _near(errors: FloatArray) -> Indices:
+def _near(errors: FloatArray) -> Rows:
     """Those that are near; if they are fewer than a handful, the nearest."""
-    errors = np.where(np.isnan(errors), np.inf, errors)
     near = np.flatnonzero(errors <= NEAR)
-    if len(near) >= KEPT or len(errors) <= KEPT:
-        return near if len(near) >= KEPT else np.arange(len(errors))
-    return np.argpartition(errors, KEPT)[:KEPT]
+    return near if len(near) >= KEPT else np.argsort(errors)[:KEPT]

@@ -7,7 +7,6 @@ from dataclasses import fields
 
 from conformance.layouts.layout import Layout
 from conformance.layouts.unknown.finding import LayoutFinding
-from conformance.layouts.unknown.python import code
 from conformance.layouts.unknown.remarks import alternatives, listed
 from conformance.layouts.unknown.search import Fit
 
@@ -66,7 +65,7 @@ def _one(fit: Fit, load: str) -> Iterator[str]:
         yield layout_text(fit.layout)
         yield from (f"# which does not say that {what}" for what in way.beyond_layout())
     yield ""
-    yield from code(way, load).rstrip().splitlines()
+    yield from way.code(load).rstrip().splitlines()
 
 
 def _several(fits: tuple[Fit, ...]) -> Iterator[str]:
