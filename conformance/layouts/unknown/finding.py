@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from conformance.errors import LayoutError
 from conformance.layouts.unknown import remarks
-from conformance.layouts.unknown.cells import LSTM, RELATIVES
 from conformance.layouts.unknown.recording import RESULTS, TOLERANCES, Reading, readings
-from conformance.layouts.unknown.remarks import Related
-from conformance.layouts.unknown.search import Arrays, Fit, Plan, fingerprint, fitted, plan, search
+from conformance.layouts.unknown.screen import Cell
+from conformance.layouts.unknown.search import LSTM, Arrays, Fit, Plan, fingerprint, fitted, plan, search
+from lstm_ref.params import FloatArray
 
 SHOWN = 3
 """So many of the nearest are kept."""
@@ -23,6 +23,20 @@ QUICK = 5_000_000
 
 WHOLE_WORK = 5e9
 """If the full runs would take more multiplications, a part of the known run is compared."""
+
+
+def _relu(z: FloatArray) -> FloatArray:
+    return np.maximum(z, 0.0)
+
+
+RELATIVES = (
+    Cell("gates of the hard sigmoid 0.2 z + 0.5 (Keras 1 and 2, ONNX)", lambda z: np.clip(0.2 * z + 0.5, 0, 1)),
+    Cell("gates of the hard sigmoid z / 6 + 0.5 (Keras 3, PyTorch)", lambda z: np.clip(z / 6 + 0.5, 0, 1)),
+    Cell("h = o c, without tanh around c", squash=lambda c: c),
+    Cell("relu in place of tanh", candidate=_relu, squash=_relu),
+    Cell("tanh for the candidate and relu around c", squash=_relu),
+)
+"""What is tried when no LSTM fits. lstm_ref computes none of them."""
 OTHERWISE: dict[str, Callable[[Reading], Reading]] = {
     "an LSTM that runs backwards in time (the reverse direction of two)": lambda run: run.backwards(True),
     "an LSTM that runs backwards in time, its output in the order of computation (Keras's go_backwards)": (
@@ -31,6 +45,14 @@ OTHERWISE: dict[str, Callable[[Reading], Reading]] = {
     "an LSTM that starts from a state of zeros, without the h0 and c0 that were given": Reading.starting_from_zero,
 }
 """Other ways of running an LSTM than the known run's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Related:
+    """What reproduces a run that no LSTM does, and how it departs from an LSTM or from how that is run."""
+
+    words: str
+    fit: Fit
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,10 +85,8 @@ class Hypothesis:
         matrices, bias = self.matrices, self.bias
         if any(stack.rank > 1 for stack in matrices.both.values()) or bias.by_unit:
             return None
-        if (
-            matrices.kernel.left != matrices.recurrent.left
-            or (bias.form != "none"
-            and bias.split != matrices.kernel.split)
+        if matrices.kernel.left != matrices.recurrent.left or (
+            bias.form != "none" and bias.split != matrices.kernel.split
         ):
             return None
         two = bias.form in ("sum", "halves")

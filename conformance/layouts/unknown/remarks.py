@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,21 +15,6 @@ ALONE = 20.0
 CLOSE = 0.05
 FEW = 4
 """So many alternatives are named."""
-
-
-@dataclass(frozen=True, eq=False)
-class Related:
-    """What reproduces a run that no LSTM does.
-
-    Attributes
-    ----------
-    words : str
-        What departs from an LSTM, or from how it is run.
-    fit : Fit
-    """
-
-    words: str
-    fit: Fit
 
 
 def alternatives(ways: Sequence[Hypothesis]) -> dict[str, tuple[str, ...]]:

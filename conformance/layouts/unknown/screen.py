@@ -1,8 +1,5 @@
 """A quick look at every layout that shares its matrices: which gate orders and biases could be right.
 
-A layout is a row of five numbers: the bias, its order, the kernel's order, the recurrent kernel's, and what is
-added to the forget gate's bias.
-
 Where the output of every step is known, each step starts from the recorded h, so that units do not
 depend on each other and a few of them are enough. Where only the last one is known, all units of one
 sample run from the beginning.
@@ -10,41 +7,68 @@ sample run from the beginning.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
 
-from conformance.layouts.unknown.cells import Cell
 from conformance.layouts.unknown.recording import Reading
 from conformance.layouts.unknown.stacks import Matrices, Stack
 from lstm_ref.params import FloatArray
 
 Rows = npt.NDArray[np.intp]
+"""Layouts, (N, 5): the bias, its order, the kernel's order, the recurrent kernel's, what is added to the forget gate's."""
 
 ORDERS: Rows = np.array(list(permutations(range(4))), dtype=np.intp)
 """For the gates i, f, c, o: which block is whose."""
 
 NEAR = 0.01
 """Whoever errs by more than this share of the recorded numbers is not looked at again."""
-KEPT = 8
-"""Of layouts that are all wrong, so many of the nearest are looked at nevertheless."""
-CHUNK = 1 << 20
-"""So many numbers are worked on at once."""
+KEPT = 100
+"""If fewer are near, so many of the nearest are looked at nevertheless."""
+CHUNK = 1 << 18
+"""So many numbers of each gate are worked on at once."""
 OVERHEAD = 10_000
 """What a choice takes beside its layouts, in layouts."""
 
 
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """Matrices, and the biases that may go with them.
+def _sigmoid(z: FloatArray) -> FloatArray:
+    result: FloatArray = 1.0 / (1.0 + np.exp(-z))
+    return result
+
+
+def _tanh(z: FloatArray) -> FloatArray:
+    return np.tanh(z)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The functions of a step: c' = gate(z_f) c + gate(z_i) candidate(z_c), h' = gate(z_o) squash(c').
 
     Attributes
     ----------
-    matrices : Matrices
-    biases : list of Stack
+    words : str
+        What departs from an LSTM; empty for one.
+    gate, candidate, squash : callable
     """
+
+    words: str = ""
+    gate: Callable[[FloatArray], FloatArray] = _sigmoid
+    candidate: Callable[[FloatArray], FloatArray] = _tanh
+    squash: Callable[[FloatArray], FloatArray] = _tanh
+
+    def step(self, z: Sequence[FloatArray] | FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The next h and c; z is one array for each of the gates i, f, c, o."""
+        z_i, z_f, z_c, z_o = z
+        c = self.gate(z_f) * c + self.gate(z_i) * self.candidate(z_c)
+        return self.gate(z_o) * self.squash(c), c
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Matrices, and the biases that may go with them; the first is none."""
 
     matrices: Matrices
     biases: list[Stack]
@@ -52,12 +76,16 @@ class Choice:
     @property
     def count(self) -> int:
         """How many layouts there are."""
-        return self._starts * 2 * (len(ORDERS) if self.matrices.independent else 1)
+        return self._starts * self._rests
 
     @property
     def _starts(self) -> int:
-        stacks = len(self.biases)
-        return len(ORDERS) * (1 + len(ORDERS) * (stacks - 1) if self.matrices.kernel.split else stacks)
+        stacks, orders = len(self.biases), len(ORDERS)
+        return orders * (1 + orders * (stacks - 1) if self.matrices.kernel.split else stacks)
+
+    @property
+    def _rests(self) -> int:
+        return 2 * (len(ORDERS) if self.matrices.independent else 1)
 
     def work(self, reading: Reading) -> int:
         """What it takes to look at them, in layouts of which every step is known."""
@@ -68,118 +96,86 @@ class Choice:
 
     def starts(self) -> Rows:
         """Every bias with every order of the kernel; the recurrent order is the kernel's, and nothing is added."""
-        if not self.matrices.kernel.split:
-            bias, kernel = np.indices((len(self.biases), len(ORDERS))).reshape(2, -1)
-            return np.stack([bias, kernel, kernel, kernel, np.zeros_like(bias)], axis=1)
-        bias, order, kernel = np.indices((len(self.biases), len(ORDERS), len(ORDERS))).reshape(3, -1)
-        rows = np.stack([bias, order, kernel, kernel, np.zeros_like(bias)], axis=1)
-        return rows[(bias > 0) | (order == 0)]  # no bias has no order
+        orders = len(ORDERS)
+        bias, order, kernel = np.indices((len(self.biases), orders, orders)).reshape(3, -1)
+        # without arrays for each gate there is one order for all; and no bias has no order
+        rows = (order == 0) | (bias > 0) if self.matrices.kernel.split else order == kernel
+        return np.stack([bias, order, kernel, kernel, np.zeros_like(bias)], axis=1)[rows]
 
     def with_the_rest(self, rows: Rows) -> Rows:
         """Each of them with every recurrent order, if these are independent, and with and without a forget bias."""
-        orders = len(ORDERS) if self.matrices.independent else 1
-        every = np.repeat(rows, 2 * orders, axis=0)
-        every[:, 4] = np.arange(len(every)) % 2
-        if orders > 1:
-            every[:, 3] = np.arange(len(every)) // 2 % orders
+        every = np.repeat(rows, self._rests, axis=0)
+        order, every[:, 4] = np.divmod(np.arange(len(every)) % self._rests, 2)
+        if self.matrices.independent:
+            every[:, 3] = order
         return every
 
+    def nearest(self, reading: Reading, cell: Cell, tolerance: float) -> tuple[Rows, FloatArray]:
+        """The layouts that could be right, or are the nearest, and about how far off they are."""
 
-class Look:
-    """Compares some of a recorded run with what layouts give.
+        def sieved(rows: Rows, samples: int, steps: int, units: int, rest: bool = False) -> tuple[Rows, FloatArray]:
+            size = max(1, CHUNK // (samples * min(units, H) * (self._rests if rest else 1)))
+            found = []
+            for start in range(0, len(rows), size):
+                part = rows[start : start + size]
+                part = self.with_the_rest(part) if rest else part
+                error = self._errors(part, reading, cell, tolerance, (samples, steps, units))
+                near = _near(error)
+                found.append((part[near], error[near]))
+            rows, error = map(np.concatenate, zip(*found, strict=True))
+            return rows[_near(error)], error[_near(error)]
 
-    Parameters
-    ----------
-    choice : Choice
-    reading : Reading
-    cell : Cell
-    tolerance : float
-    samples, steps, units : int
-        So many of each, at most; all steps and units where the output of every step is not known.
-    """
+        _, T, _, H = reading.sizes
+        rows = self.starts()
+        if reading.steps is None:
+            return sieved(rows, 1, T, H, rest=True)
+        if reading.from_zero:  # then the first step does not use what is not in `starts`
+            rows, _ = sieved(rows, 1, 1, 1)
+        rows, _ = sieved(rows, 1, 2 if reading.from_zero else 1, 1, rest=True)
+        return sieved(rows, 4, 4, 8)
 
-    def __init__(
-        self, choice: Choice, reading: Reading, cell: Cell, tolerance: float, samples: int, steps: int, units: int
-    ) -> None:
-        self.cell, self.reading, self.tolerance = cell, reading, tolerance
-        self.short = reading.first(samples, steps)
-        H = reading.sizes[3]
-        self.units = np.unique(np.linspace(0, H - 1, min(units, H)).astype(np.intp))
-        matrices = choice.matrices
-        kernel, recurrent = (each.values[..., self.units] for each in (matrices.kernel, matrices.recurrent))
-        self.from_x = (self.short.x @ kernel[:, None]).astype(np.float32)  # (4, B, T, U)
-        self.recurrent = np.concatenate([*recurrent], axis=1).astype(np.float32)  # (H, 4U)
-        self.biases = np.stack([bias.values for bias in choice.biases])[..., self.units].astype(np.float32)
-        self.together = CHUNK // (len(self.short.x) * len(self.units))
-
-    def __call__(self, rows: Rows) -> FloatArray:
-        """How far off layouts are, about, as a share of what is recorded; (N,)."""
-        bias = rows[:, 0]
-        of_bias, of_kernel, of_recurrent = (ORDERS[rows[:, column]].T for column in (1, 2, 3))
-        short, units = self.short, self.units
+    def _errors(
+        self, rows: Rows, reading: Reading, cell: Cell, tolerance: float, compared: tuple[int, int, int]
+    ) -> FloatArray:
+        """How far off layouts are, (N,), in some samples, steps and units, as a share of what is recorded."""
+        samples, steps, some = compared
+        short = reading.first(samples, steps)
         B, T, _, H = short.sizes
+        units = np.unique(np.linspace(0, H - 1, min(some, H)).astype(np.intp))
+        U = len(units)
+        kernel, recurrent = (each.values[..., units] for each in (self.matrices.kernel, self.matrices.recurrent))
+        from_x = (short.x @ kernel[:, None]).astype(np.float32)  # (4, B, T, U)
+        recurrent = np.concatenate([*recurrent], axis=1).astype(np.float32)  # (H, 4U)
+        biases = np.stack([bias.values for bias in self.biases])[..., units].astype(np.float32)
+        bias, *orders, forget = rows.T
+        of_bias, of_kernel, of_recurrent = (ORDERS.T[:, order] for order in orders)  # (4, N)
+
         h: FloatArray = short.h0[None].astype(np.float32)  # (1, B, H), or (N, B, H) where it is each layout's own
-        c: FloatArray = np.broadcast_to(short.c0[:, units].astype(np.float32), (len(rows), B, len(units)))
+        c: FloatArray = short.c0[None, :, units].astype(np.float32)
         error = np.zeros(len(rows))
+
+        def compare(actual: FloatArray, expected: FloatArray, name: str) -> None:
+            scale = reading.scale(name)
+            largest = max(float(np.abs(expected).max()), 1e-3 * scale, 4 * tolerance * scale / NEAR)
+            np.maximum(error, np.abs(actual - expected).max(axis=(1, 2)) / largest, out=error)
+
         for t in range(T):
-            from_h = (h.reshape(-1, H) @ self.recurrent).reshape(len(h), B, 4, len(units)).swapaxes(1, 2)
+            from_h = (h.reshape(-1, H) @ recurrent).reshape(len(h), B, 4, U).swapaxes(1, 2)
             own = np.arange(len(h)) if len(h) > 1 else 0
             z = [
-                self.from_x[of_kernel[gate], :, t]
-                + from_h[own, of_recurrent[gate]]
-                + self.biases[bias, of_bias[gate]][:, None]
-                for gate in range(4)
+                from_x[of_kernel[k], :, t] + from_h[own, of_recurrent[k]] + biases[bias, of_bias[k], None]
+                for k in range(4)
             ]
-            z[1] += rows[:, 4, None, None].astype(np.float32)
-            actual, c = self.cell.step(z, c)
-            h = actual
+            z[1] += forget[:, None, None].astype(np.float32)
+            h, c = cell.step(z, c)
             if short.steps is not None:
-                error = np.maximum(error, self._error(actual, short.steps[:, t, units], "output"))
+                compare(h, short.steps[:, t, units], "output" if "output" in reading.known else "h")
                 h = short.steps[None, :, t].astype(np.float32)
         if short.steps is None:
-            ends = {"output": actual, "h": actual, "c": c}
-            errors = [self._error(ends[name], known, name) for name, known in short.known.items()]
-            error = np.max(errors, axis=0)
+            ends = {"output": h, "h": h, "c": c}
+            for name, known in short.known.items():
+                compare(ends[name], known, name)
         return np.where(np.isnan(error), np.inf, error)
-
-    def _error(self, actual: FloatArray, expected: FloatArray, name: str) -> FloatArray:
-        """The worst of each layout's (B, U), as a share of the largest; less where the tolerance is wide."""
-        scale = self.reading.scale(name if name in self.reading.known else "h")
-        share = max(float(np.abs(expected).max()), 1e-3 * scale, 4 * self.tolerance * scale / NEAR)
-        error: FloatArray = np.abs(actual - expected).max(axis=(1, 2)) / share
-        return error
-
-
-def nearest(choice: Choice, reading: Reading, cell: Cell, tolerance: float) -> tuple[Rows, FloatArray]:
-    """The layouts that could be right, or are the nearest, and about how far off they are."""
-
-    def look(samples: int, steps: int, units: int) -> Look:
-        return Look(choice, reading, cell, tolerance, samples, steps, units)
-
-    _, T, _, H = reading.sizes
-    rows = choice.starts()
-    if reading.steps is None:
-        return _sieved(rows, look(1, T, H), choice)
-    if reading.from_zero:  # then the first step does not use what is not in `starts`
-        rows, _ = _sieved(rows, look(1, 1, 1))
-    rows, _ = _sieved(rows, look(1, 2 if reading.from_zero else 1, 1), choice)
-    return _sieved(rows, look(4, 4, 8))
-
-
-def _sieved(rows: Rows, look: Look, choice: Choice | None = None) -> tuple[Rows, FloatArray]:
-    """The nearest, and how far off they are; of a choice, each with what `Choice.with_the_rest` adds."""
-    size = max(1, look.together // (len(choice.with_the_rest(rows[:1])) if choice else 1))
-    kept, found = [], []
-    for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        part = choice.with_the_rest(part) if choice else part
-        errors = look(part)
-        near = _near(errors)
-        kept.append(part[near])
-        found.append(errors[near])
-    rows, errors = np.concatenate(kept), np.concatenate(found)
-    near = _near(errors)
-    return rows[near], errors[near]
 
 
 def _near(errors: FloatArray) -> Rows:

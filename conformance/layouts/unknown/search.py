@@ -11,10 +11,9 @@ import numpy as np
 
 from conformance.errors import LayoutError
 from conformance.layouts.layout import Layout
-from conformance.layouts.unknown.cells import LSTM, Cell
 from conformance.layouts.unknown.hypothesis import Hypothesis
 from conformance.layouts.unknown.recording import Reading
-from conformance.layouts.unknown.screen import ORDERS, Choice, nearest
+from conformance.layouts.unknown.screen import ORDERS, Cell, Choice
 from conformance.layouts.unknown.stacks import TooManyError, biases, matrices, traced
 from lstm_ref import LSTMParams
 from lstm_ref.params import FloatArray
@@ -25,6 +24,8 @@ IN_FULL = 400
 """At most so many layouts are run in full."""
 FULL_WORK = 2e9
 """Multiplications in all full runs together, and a fraction of them in the largest one, at most."""
+
+LSTM = Cell()
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -169,7 +170,7 @@ def search(plan: Plan, tolerance: float, cell: Cell = LSTM) -> list[Fit]:
         near: list[tuple[float, Hypothesis]] = []
         for reading, choices in plan.choices.items():
             for choice in choices:
-                rows, errors = nearest(choice, reading, cell, tolerance)
+                rows, errors = choice.nearest(reading, cell, tolerance)
                 best = np.argsort(errors)[:IN_FULL]
                 near += [
                     (float(errors[n]), _hypothesis(plan.arrays, reading, choice, [*map(int, rows[n])])) for n in best

@@ -5,7 +5,7 @@ Names of arrays are carried along to be reported. They decide nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb, prod
@@ -45,9 +45,7 @@ BIASES = ("sum", "halves", "one", "none", "double")
 """What becomes of arrays that may be biases: two are added, or an array's two halves; one, none; one counts twice."""
 
 MOST_FOURS = 6000
-"""Of more arrays than give so many fours, no list is made: there are too many to try."""
-MANY = 12
-"""More arrays than these, all fit to be one gate's bias, are not tried."""
+"""Of more arrays of one shape than give so many fours, no list is made."""
 
 
 class TooManyError(Exception):
@@ -77,6 +75,10 @@ class Traced:
         """What a method of the array gives."""
         text = f".{method}({', '.join(map(str, arguments))})".replace(".transpose()", ".T")
         return replace(self, values=getattr(self.values, method)(*arguments), code=self.code + text)
+
+    def ravel(self) -> Traced:
+        """The same along one axis."""
+        return self if self.values.ndim == 1 else self.call("ravel")
 
     def rows(self, start: int | None, stop: int | None) -> Traced:
         """Some of the rows."""
@@ -231,11 +233,15 @@ def _stacks(arrays: Arrays, n: int, H: int, split: bool) -> Iterator[Stack]:
                 if split != ("g" in form):
                     found.setdefault((form, leading), []).append(part)
     for (form, leading), parts in found.items():
-        if comb(len(parts), 4) > MOST_FOURS and split:
-            raise TooManyError
-        for chosen in combinations(parts, 4 if split else 1):
+        for chosen in _fours(parts) if split else combinations(parts, 1):
             named = "" if split else f"{chosen[0].words}, "
             yield Stack(form, chosen, named + FORMS[form] + leading)
+
+
+def _fours(parts: list[Traced]) -> Iterable[tuple[Traced, ...]]:
+    if comb(len(parts), 4) > MOST_FOURS:
+        raise TooManyError
+    return combinations(parts, 4)
 
 
 def _in_forms(array: Traced, n: int, H: int) -> dict[str, Traced]:
@@ -281,47 +287,33 @@ def biases(arrays: Arrays, H: int, kernel: Stack) -> list[Stack]:
     """
     found = [Stack("none", (Traced(np.zeros(4 * H), "None", "none", ()),), "none")]
     for by_unit in (False, True) if H > 1 else (False,):
-        fits = by_unit == ("hg" in kernel.form) or len(kernel.form.split()) == 3
-        whole, halves = _vectors(arrays, H, by_unit, fits)
-        made = {
-            "one": whole,
-            "sum": [one + other for one, other in combinations(whole, 2)],
-            "halves": halves,
-            "double": [vector.twice() for vector in whole],
-        }
+        like_kernel = by_unit == ("hg" in kernel.form) or len(kernel.form.split()) == 3
+        vectors = list(_vectors(arrays, H, by_unit, like_kernel))
+        whole = [vector for form, vector in vectors if form == "one"]
+        vectors += [("sum", one + other) for one, other in combinations(whole, 2)]
+        vectors += [("double", vector.twice()) for vector in whole]
         said = ", the four gates of each unit side by side" if by_unit else ""
-        found += [Stack(form, (part,), part.words + said, by_unit) for form, parts in made.items() for part in parts]
-    return found + (_biases_by_gate(arrays, H) if kernel.split else [])
+        found += [Stack(form, (part,), part.words + said, by_unit) for form, part in vectors]
+    if kernel.split:
+        single = [a.ravel() for a in arrays.values() if without_ones(a.values.shape) == without_ones((H,))]
+        found += [Stack("one", four, "") for four in _fours(single)]
+        if len(single) == 8:
+            found += [Stack("sum", pairs, "") for pairs in _paired(single)]
+        found += [Stack("double", four, "") for four in _fours([vector.twice() for vector in single])]
+    return found
 
 
-def _vectors(arrays: Arrays, H: int, by_unit: bool, fits: bool) -> tuple[list[Traced], list[Traced]]:
-    """Arrays of 4H numbers, and of 8H with their halves added; only those with axes of their own unless it `fits`."""
-    whole, halves = [], []
+def _vectors(arrays: Arrays, H: int, by_unit: bool, like_kernel: bool) -> Iterator[tuple[str, Traced]]:
+    """Arrays of 4H numbers, and the sums of the halves of those of 8H; axes of 4 and H fit whatever the kernel is."""
     for array in arrays.values():
         shape = without_ones(array.values.shape)
-        if shape == without_ones((H, 4) if by_unit else (4, H)) or (fits and shape == (4 * H,)):
-            unordered = array.call("reshape", H, 4).call("transpose") if by_unit else array
-            whole.append(unordered if unordered.values.ndim == 1 else unordered.call("ravel"))
-        if fits and shape in ((8 * H,), (2, 4 * H), (2, 4, H)):
-            added = array.call("reshape", 2, H, 4) if by_unit else array.call("reshape", 2, 4 * H)
-            added = added.call("sum", 0)
-            added = added.call("transpose").call("ravel") if by_unit else added
-            halves.append(
-                replace(added, words=f"the first half of {array.words} plus the second half of {array.words}")
-            )
-    return whole, halves
-
-
-def _biases_by_gate(arrays: Arrays, H: int) -> list[Stack]:
-    """One array for each gate, once or twice; or two for each."""
-    vectors = [a for a in arrays.values() if a.values.ndim and without_ones(a.values.shape) == without_ones((H,))]
-    if len(vectors) > MANY:
-        raise TooManyError
-    single = [vector if vector.values.ndim == 1 else vector.call("ravel") for vector in vectors]
-    found = [Stack("one", four, "") for four in combinations(single, 4)]
-    if len(single) == 8:
-        found += [Stack("sum", pairs, "") for pairs in _paired(single)]
-    return found + [Stack("double", four, "") for four in combinations([vector.twice() for vector in single], 4)]
+        form, vector = "one", array
+        if like_kernel and shape in ((8 * H,), (2, 4 * H), (2, 4, H)):
+            words = f"the first half of {array.words} plus the second half of {array.words}"
+            form, vector = "halves", replace(array.call("reshape", 2, 4 * H).call("sum", 0), words=words)
+        elif shape != without_ones((H, 4) if by_unit else (4, H)) and not (like_kernel and shape == (4 * H,)):
+            continue
+        yield form, (vector.call("reshape", H, 4).call("transpose") if by_unit else vector).ravel()
 
 
 def _paired(vectors: Sequence[Traced]) -> Iterator[tuple[Traced, ...]]:
