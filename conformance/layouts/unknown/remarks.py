@@ -63,6 +63,9 @@ def on_several(fits: Sequence[Fit], all_tried: bool) -> list[str]:
     ]
     if not all_tried:
         said.append("There may be more: all that were run in full reproduce it.")
+    best, second = fits[0].error, fits[1].error
+    if best * ALONE < second:
+        said.append(f"The first is {second / max(best, 1e-16):.3g} times nearer than the second.")
     said.append(
         "A run of several steps with random x, h0 and c0, and output and c recorded, tells apart "
         "all layouts whose weights differ noticeably."

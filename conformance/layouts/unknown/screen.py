@@ -26,8 +26,8 @@ ORDERS: Rows = np.array(list(permutations(range(4))), dtype=np.intp)
 
 NEAR = 0.01
 """Whoever errs by more than this share of the recorded numbers is not looked at again."""
-KEPT = 100
-"""If fewer are near, so many of the nearest are looked at nevertheless."""
+KEPT, GLANCED_AT = 8, 128
+"""If fewer are near, so many of the nearest are looked at nevertheless; and where one number was compared, so many."""
 CHUNK = 1 << 18
 """So many numbers of each gate are worked on at once."""
 OVERHEAD = 10_000
@@ -100,7 +100,8 @@ class Choice:
         bias, order, kernel = np.indices((len(self.biases), orders, orders)).reshape(3, -1)
         # without arrays for each gate there is one order for all; and no bias has no order
         rows = (order == 0) | (bias > 0) if self.matrices.kernel.split else order == kernel
-        return np.stack([bias, order, kernel, kernel, np.zeros_like(bias)], axis=1)[rows]
+        every: Rows = np.stack([bias, order, kernel, kernel, np.zeros_like(bias)], axis=1)[rows]
+        return every
 
     def with_the_rest(self, rows: Rows) -> Rows:
         """Each of them with every recurrent order, if these are independent, and with and without a forget bias."""
@@ -114,16 +115,18 @@ class Choice:
         """The layouts that could be right, or are the nearest, and about how far off they are."""
 
         def sieved(rows: Rows, samples: int, steps: int, units: int, rest: bool = False) -> tuple[Rows, FloatArray]:
+            at_least = GLANCED_AT if reading.steps is not None and units == 1 else KEPT
             size = max(1, CHUNK // (samples * min(units, H) * (self._rests if rest else 1)))
             found = []
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
                 part = self.with_the_rest(part) if rest else part
                 error = self._errors(part, reading, cell, tolerance, (samples, steps, units))
-                near = _near(error)
+                near = _near(error, at_least)
                 found.append((part[near], error[near]))
-            rows, error = map(np.concatenate, zip(*found, strict=True))
-            return rows[_near(error)], error[_near(error)]
+            rows, error = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            near = _near(error, at_least)
+            return rows[near], error[near]
 
         _, T, _, H = reading.sizes
         rows = self.starts()
@@ -178,7 +181,7 @@ class Choice:
         return np.where(np.isnan(error), np.inf, error)
 
 
-def _near(errors: FloatArray) -> Rows:
-    """Those that are near; if they are fewer than a handful, the nearest."""
+def _near(errors: FloatArray, at_least: int) -> Rows:
+    """Those that are near; if they are too few, the nearest."""
     near = np.flatnonzero(errors <= NEAR)
-    return near if len(near) >= KEPT else np.argsort(errors)[:KEPT]
+    return near if len(near) >= at_least else np.argsort(errors)[:at_least]
