@@ -66,10 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--profile", choices=("forward", "training"), help="default: training if it gives any gradient, else forward"
     )
+    check.add_argument("--strict", action="store_true", help="remarks count against it")
     check.add_argument("--json", type=Path, metavar="F", help="write the report as JSON")
     check.add_argument("--junit", type=Path, metavar="F", help="write the report as JUnit XML")
     check.add_argument("--html", type=Path, metavar="F", help="write the report as one HTML file to look at")
-    check.add_argument("--baseline", type=Path, metavar="OLD.json", help="compare with an earlier JSON report")
+    check.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="OLD.json",
+        help="an earlier JSON report: pass unless a check fails newly or runs no more",
+    )
     check.add_argument(
         "--seconds", type=_positive, default=10.0, metavar="S", help="time limit of one call (default: 10)"
     )

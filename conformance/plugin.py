@@ -36,9 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--lstm-profile",
         choices=("forward", "training"),
-        default="training",
-        help="what to ask of it (default: training)",
+        help="what to ask of it (default: training if it gives any gradient, else forward)",
     )
+    group.addoption("--lstm-strict", action="store_true", help="remarks on it are failures")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -25,8 +25,8 @@ def check(options: argparse.Namespace) -> int:
     for path in wanted:
         require_writable(path)
     function = find(options.candidate)
-    report = run(function, options.candidate, options.against, options.profile, options.seconds)
-    diagnosis = Diagnosis() if report.conforms() else diagnose(function, report, seconds=options.seconds)
+    report = run(function, options.candidate, options.against, options.profile, options.seconds, options.strict)
+    diagnosis = Diagnosis() if not report.noticed else diagnose(function, report, seconds=options.seconds)
     changes = None if options.baseline is None else json_report.compare_with(report, options.baseline)
     if options.json is not None:
         json_report.write(report, options.json, diagnosis)
@@ -37,8 +37,8 @@ def check(options: argparse.Namespace) -> int:
 
         html.write(report, options.html, diagnosis, options.candidate)
     terminal.show(report, options.candidate, console(), changes, diagnosis)
-    regressed = changes is not None and changes.regressed
-    return CONFORMS if report.conforms() and not regressed else DOES_NOT
+    good = report.conforms() if changes is None else not changes.regressed
+    return CONFORMS if good else DOES_NOT
 
 
 def repro(options: argparse.Namespace) -> int:

@@ -52,9 +52,9 @@ def diagnose(
     Returns
     -------
     Diagnosis
-        Empty if the candidate conforms.
+        Empty if there is nothing that is wrong or odd.
     """
-    if report.conforms():
+    if not report.noticed:
         return Diagnosis()
     return _Examination(Caller(function, seconds), report, tuple(dtypes)).diagnosis()
 
@@ -100,7 +100,7 @@ class _Examination:
     def __init__(self, call: Caller, report: Report, dtypes: tuple[str, ...]) -> None:
         self.call, self.report, self.dtypes = call, report, dtypes
         self.training = report.profile == "training"
-        self.failures = [r for r in report.failures if _dtype(r) in dtypes]
+        self.failures = [r for r in report.noticed if _dtype(r) in dtypes]
 
     # What there is to explain.
 
@@ -123,8 +123,10 @@ class _Examination:
         if self.stateful:
             return list(self.observations.values())[:FIRST_CALLS]
         failing = [r.trial for r in self.failures if not r.behaviour]
-        dtype = next((d for d in self.dtypes if any(id.endswith(d) for id in failing)), self.dtypes[0])
-        usable = [o for o in self.observations.values() if o.given and o.case.dtype == dtype]
+        usable = [o for o in self.observations.values() if o.given and o.case.dtype.name in self.dtypes]
+        there = [dtype for dtype in self.dtypes if any(o.case.dtype == dtype for o in usable)]
+        first = next((dtype for dtype in there if any(id.endswith(dtype) for id in failing)), next(iter(there), ""))
+        usable = [o for o in usable if o.case.dtype.name == first]
         return sorted(usable, key=_poverty)[:1]
 
     def hidden(self) -> Observation | None:
@@ -195,7 +197,7 @@ class _Examination:
             skipped |= {f"{id}:{name}" for name in o.given if name not in result}
         looked_at = [r for r in self.failures if r.behaviour or (r.trial in self.observations and r.id not in skipped)]
         observed = self.observed(hypothesis)
-        checks = {r.id for r in looked_at if not r.behaviour and r.id in right and not (_of_dtype(r) and not observed)}
+        checks = {r.id for r in looked_at if not r.behaviour and r.id in right}
         checks |= self.misbehaviours(hypothesis.also(*observed), [r for r in looked_at if r.behaviour])
         odd.sort(key=lambda o: o.weight)
         return Explanation(hypothesis, observed, frozenset(checks), len(looked_at), tuple(odd))
@@ -241,7 +243,7 @@ class _Examination:
                     again = behave(
                         result.quantity, CHECKS[result.quantity], call, case, self.report.without, call.mutated
                     )
-                    found |= {result.id} if again.status == "failed" else set()
+                    found |= {result.id} if again.status == result.status else set()
         return found
 
     def refined(self, one: Explanation) -> Explanation:
@@ -285,11 +287,6 @@ def _poverty(o: Observation) -> tuple[int, int]:
     zeros = sum(not array.any() for array in (case.h0, case.c0, case.d_output, case.d_h, case.d_c))
     special = not case.id.startswith(PLAIN) or case.sizes[1] < 3
     return zeros + 10 * special, o.weight
-
-
-def _of_dtype(result: CheckResult) -> bool:
-    """Whether a check failed because of the dtype."""
-    return result.comparison is not None and "has dtype" in result.comparison.reason
 
 
 def _dtype(result: CheckResult) -> str:

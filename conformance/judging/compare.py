@@ -84,8 +84,8 @@ def errors(actual: FloatArray, expected: FloatArray) -> npt.NDArray[np.float64]:
 def compare_quantity(case: Case, quantity: str, actual: object, expected: Result) -> Comparison:
     """Compare one quantity elementwise, with the error that the tolerance table allows.
 
-    NaN has to be where NaN is expected and nowhere else, infinities likewise; shape and dtype have
-    to be the case's exactly.
+    NaN has to be where NaN is expected and nowhere else, infinities likewise; the shape has to be the case's exactly.
+    Numbers of another dtype are compared all the same.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def compare_quantity(case: Case, quantity: str, actual: object, expected: Result
         return incomparable(f"is a {type(actual).__name__}, expected a NumPy array of shape {shape}")
     if actual.shape != shape:
         return incomparable(f"has shape {actual.shape}, expected {shape}")
-    if actual.dtype != case.dtype:
-        return incomparable(f"has dtype {actual.dtype}, expected {case.dtype} as the case's")
+    if actual.dtype.kind not in "fiub":
+        return incomparable(f"has dtype {actual.dtype}, expected numbers as {case.dtype} holds them")
     if actual.size == 0:
         return Comparison(case.id, quantity, True, 0.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -18,18 +19,42 @@ GREW = 10.0
 """An error that grew by more than this factor is reported, though it is still allowed."""
 NOISE = 0.01
 """Below this share of the allowed error, growth is not worth a word."""
+RAN = frozenset(("passed", "failed", "remark"))
+"""The statuses of a check that was judged."""
 
 
-def verdict(conforms: bool) -> str:
-    """The verdict in words."""
-    return "conforms" if conforms else "does not conform"
+FORMAT = 2
+"""The version of the report's schema."""
 
 
 def standing(report: Report, profile: str) -> str:
     """What there is to say of a profile: the verdict, unless it asks for gradients and the candidate gives none."""
     if profile == "training" and report.profile != profile and not report.gives_gradients:
         return "not asked for; it gives no gradients"
-    return verdict(report.conforms(profile))
+    return report.verdict(profile)
+
+
+def headline(report: Report) -> str:
+    """The verdict in a line: what of it is about numbers, and how many remarks there are."""
+    remarks = len({result.quantity for result in report.remarks})
+    told = f", with {remarks} remark{'s' * (remarks > 1)}" if remarks else ""
+    right = ": all numbers are right" if report.conforms() else ", though all numbers are right"
+    return f"{report.verdict()}{told}{right if report.numbers_right else ''}"
+
+
+def explained(report: Report) -> str:
+    """What a diagnosis explains."""
+    if not report.failures:
+        return "remarks"
+    return "failing checks and remarks" if report.remarks else "failing checks"
+
+
+def by_message(results: Sequence[CheckResult]) -> dict[str, list[str]]:
+    """Each message to the checks that have it."""
+    found: dict[str, list[str]] = {}
+    for result in results:
+        found.setdefault(result.message, []).append(result.id)
+    return found
 
 
 def number(value: float) -> float | str:
@@ -71,16 +96,19 @@ def as_dict(report: Report, diagnosis: Diagnosis) -> dict[str, Any]:
     """The report as plain values, as `schema` describes them."""
     smallest = report.smallest_failure
     return {
+        "format": FORMAT,
         "candidate": report.candidate,
         "against": report.against,
         "profile": report.profile,
-        "verdict": verdict(report.conforms()),
-        "profiles": {
-            name: {"verdict": verdict(report.conforms(name)), "counts": report.counts(name)} for name in PROFILES
-        },
+        "verdict": report.verdict(),
+        "numbers_right": report.numbers_right,
+        "profiles": {name: {"verdict": report.verdict(name), "counts": report.counts(name)} for name in PROFILES},
         "counts": report.counts(),
         "without": sorted(report.without),
         "unknown": list(report.unknown),
+        "strict": report.strict,
+        "remarks": [{"kind": r.quantity, "dtype": r.id.rpartition(":")[2], "text": r.message} for r in report.remarks],
+        "not_judged": [{"check": r.id, "text": r.message} for r in report.not_judged],
         "failures": [failure(result) for result in report.failures],
         "diagnosis": [explanation(finding) for finding in diagnosis.findings],
         "established": [asdict(statement) for statement in diagnosis.statements],
@@ -105,20 +133,26 @@ class Changes:
     Attributes
     ----------
     newly_failing : tuple of str
-        Checks that passed then and fail now.
+        Checks that fail now and did not then, or were not there.
     gone : tuple of str
-        Checks that ran then and do not now.
+        Checks that ran then and do not now, or could not be judged.
+    known : tuple of str
+        Checks that failed then and fail now.
+    mended : tuple of str
+        Checks that failed then and pass now.
     grown : tuple of (str, float, float)
         Check, share of the allowed error then, share now: more than ten times as much, and allowed still.
     """
 
     newly_failing: tuple[str, ...]
     gone: tuple[str, ...]
+    known: tuple[str, ...]
+    mended: tuple[str, ...]
     grown: tuple[tuple[str, float, float], ...]
 
     @property
     def regressed(self) -> bool:
-        """Whether a check fails newly or runs no more."""
+        """Whether a check fails newly or runs no more; what is known to fail is no regression."""
         return bool(self.newly_failing or self.gone)
 
 
@@ -131,25 +165,36 @@ def compare_with(report: Report, path: Path) -> Changes:
         If there is no such file, or it is no report.
     """
     try:
-        old = {check["id"]: check for check in json.loads(path.read_text())["checks"]}
+        whole = json.loads(path.read_text())
+        old = {check["id"]: check for check in whole["checks"]}
         shares = {id: check["share"] for id, check in old.items()}
-        ran = {id for id, check in old.items() if check["status"] in ("passed", "failed")}
-        passed = {id for id, check in old.items() if check["status"] == "passed"}
+        ran = {id for id, check in old.items() if check["status"] in RAN}
+        failed = {id for id, check in old.items() if check["status"] in against(bool(whole.get("strict")))}
     except OSError as error:
         raise BaselineError(f"the baseline {path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise BaselineError(f"the baseline {path} is no report that `check --json` wrote: {error!r}.") from error
     now = {result.id: result for result in report.results}
-    gone = [id for id in old if id in ran and (id not in now or now[id].status not in ("passed", "failed"))]
+    gone = [id for id in old if id in ran and (id not in now or now[id].status not in RAN)]
     grown = []
     for id, result in now.items():
         before = shares.get(id)
-        if result.status != "passed" or id not in passed or result.share is None or not isinstance(before, int | float):
+        if result.status != "passed" or id in failed or result.share is None or not isinstance(before, int | float):
             continue
         if result.share > max(before, NOISE / GREW) * GREW:
             grown.append((id, float(before), result.share))
-    failing = [id for id, result in now.items() if result.status == "failed" and id in passed]
-    return Changes(tuple(failing), tuple(gone), tuple(grown))
+    failing = [id for id, result in now.items() if result.status in against(report.strict)]
+    newly = [id for id in failing if id not in failed]
+    known = [id for id in failing if id in failed]
+    mended = [
+        id for id, result in now.items() if id in failed and result.status in ("passed", "remark") and id not in known
+    ]
+    return Changes(tuple(newly), tuple(gone), tuple(known), tuple(mended), tuple(grown))
+
+
+def against(strict: bool) -> frozenset[str]:
+    """The statuses of a check that count against a candidate."""
+    return frozenset(("failed", "undeclared", *(["remark"] if strict else [])))
 
 
 def schema() -> dict[str, Any]:

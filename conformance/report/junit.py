@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from conformance.report.files import write_bytes
+from conformance.report.json_report import against
 from conformance.trial.runner import Report
 
 
@@ -18,10 +19,10 @@ def printable(text: str) -> str:
 def write(report: Report, path: Path) -> None:
     """Write the checks of the report's profile, whole or not at all."""
     counts = report.counts()
-    skipped = counts["not_provided"]
+    skipped = counts["not_provided"] + counts["not_judged"]
     totals = {
         "tests": counts["checks"],
-        "failures": counts["failed"] + counts["undeclared"],
+        "failures": counts["failed"] + counts["undeclared"] + (counts["remarks"] if report.strict else 0),
         "errors": 0,
         "skipped": skipped,
     }
@@ -31,8 +32,10 @@ def write(report: Report, path: Path) -> None:
     for result in report.of_profile(report.profile):
         classname = "behaviour" if result.behaviour else result.quantity
         case = ElementTree.SubElement(suite, "testcase", {"classname": classname, "name": result.id, "time": "0"})
-        if result.status in ("failed", "undeclared"):
+        if result.status in against(report.strict):
             ElementTree.SubElement(case, "failure", {"message": printable(result.message), "type": result.status})
-        elif result.status == "not provided":
-            ElementTree.SubElement(case, "skipped", {"message": f"not provided: {result.message}"})
+        elif result.status in ("not provided", "not judged"):
+            ElementTree.SubElement(case, "skipped", {"message": printable(f"{result.status}: {result.message}")})
+        elif result.status == "remark":
+            ElementTree.SubElement(case, "system-out").text = printable(f"remark: {result.message}")
     write_bytes(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from conformance.case import QUANTITIES
 from conformance.diagnosis.finding import Diagnosis
-from conformance.report.json_report import NOTHING, Changes, standing, verdict
+from conformance.report.json_report import NOTHING, Changes, by_message, explained, headline, standing
 from conformance.trial.checks import CHECKS
-from conformance.trial.runner import PROFILES, CheckResult, Report
+from conformance.trial.runner import PROFILES, STATUSES, CheckResult, Report
 
 MOST = 12
 """How many entries of a list are shown before the rest is counted."""
@@ -32,14 +34,14 @@ def show(
         From an earlier report.
     diagnosis : Diagnosis, optional
     """
-    good = report.conforms()
-    colour = "bold green" if good else "bold red"
+    colour = {"conforms": "bold green", "incomplete": "bold yellow"}.get(report.verdict(), "bold red")
     asked = f"profile {report.profile}, against {report.against}"
-    console.print(f"{escape(report.candidate)} [{colour}]{verdict(good)}[/] ({asked})", highlight=False)
+    console.print(f"{escape(report.candidate)} [{colour}]{headline(report)}[/] ({asked})", highlight=False)
     counts = report.counts()
     console.print(
         f"{counts['checks']:,} checks: {counts['passed']:,} passed, {counts['failed']:,} failed, "
-        f"{counts['not_provided']:,} not provided, {counts['undeclared']:,} undeclared",
+        f"{counts['not_provided']:,} not provided, {counts['undeclared']:,} undeclared"
+        + "".join(f", {counts[name]:,} {word}" for name, word in RARE.items() if counts[name]),
         highlight=False,
     )
     for profile in PROFILES:
@@ -50,41 +52,53 @@ def show(
     if report.unknown:
         console.print(f"Its results have unknown keys: {escape(', '.join(report.unknown[:MOST]))}", highlight=False)
     console.print(_table(report))
-    _diagnosis(diagnosis, len(report.failures), console)
+    _diagnosis(diagnosis, report, console)
     _failures(report, spec, console)
     if changes is not None:
         _changes(changes, console)
 
 
+RARE = {"remarks": "with a remark", "not_judged": "not judged"}
+"""Counts that are told where there are any."""
+
+
 def _table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("quantity")
-    for heading in ("passed", "failed", "not provided", "undeclared"):
+    shown = [status for status in STATUSES.values() if status in ALWAYS or report.counts()[_counted(status)]]
+    for heading in shown:
         table.add_column(heading, justify="right")
     table.add_column("worst error / allowed", justify="right")
     for name in (*QUANTITIES, *CHECKS):
         members = [r for r in report.of_profile(report.profile) if r.quantity == name]
         if not members:
             continue
-        cells = [
-            sum(r.status == status for r in members) for status in ("passed", "failed", "not provided", "undeclared")
-        ]
+        cells = {status: sum(r.status == status for r in members) for status in shown}
         shares = [r.share for r in members if r.share is not None]
         worst = f"{max(shares):.3g}" if shares else ""
-        style = "red" if cells[1] or cells[3] else ""
-        table.add_row(name, *(str(n) if n else "" for n in cells), worst, style=style)
+        style = "red" if cells["failed"] or cells["undeclared"] else ""
+        table.add_row(name, *(str(n) if n else "" for n in cells.values()), worst, style=style)
     return table
 
 
-def _diagnosis(diagnosis: Diagnosis, failures: int, console: Console) -> None:
+ALWAYS = ("passed", "failed", "not provided", "undeclared")
+
+
+def _counted(status: str) -> str:
+    return next(name for name, counted in STATUSES.items() if counted == status)
+
+
+def _diagnosis(diagnosis: Diagnosis, report: Report, console: Console) -> None:
+    noticed = len(report.noticed)
+    what = explained(report)
     if len(diagnosis.findings) > 1:
         console.print("\nDiagnosis: one of these; what the candidate gives does not tell them apart.")
     for finding in diagnosis.findings:
-        explains = f"{finding.explains:,} of {finding.of:,} failing checks"
+        explains = f"{finding.explains:,} of {finding.of:,} {what}"
         if finding.explains == finding.of:
-            explains = f"all {finding.of:,} failing checks" if finding.of > 1 else "the failing check"
-        if finding.of < failures:
-            explains += f" that were looked into, of {failures:,}"
+            explains = f"all {finding.of:,} {what}" if finding.of > 1 else f"the {what.removesuffix('s')}"
+        if finding.of < noticed:
+            explains += f" that were looked into, of {noticed:,}"
         verb, together = ("explains", "") if len(finding.bugs) == 1 else ("explain", "together ")
         alone = "Diagnosis: " if len(diagnosis.findings) == 1 else ""
         bugs = f"[bold]{'[/] and [bold]'.join(finding.bugs)}[/]"
@@ -105,6 +119,12 @@ def _diagnosis(diagnosis: Diagnosis, failures: int, console: Console) -> None:
 def _failures(report: Report, spec: str, console: Console) -> None:
     for result in [r for r in report.failures if r.behaviour][:MOST]:
         console.print(f"\n{result.id}\n  {escape(result.message)}", highlight=False, soft_wrap=True)
+    for kind, ids in by_message(report.remarks).items():
+        console.print(f"\nRemark, {', '.join(ids)}\n  {escape(kind)}", highlight=False, soft_wrap=True)
+    if report.not_judged:
+        cases = list(dict.fromkeys(result.trial for result in report.not_judged))
+        console.print(f"\nNot judged: {len(cases)} case{'s' * (len(cases) > 1)}", highlight=False)
+        _listed([f"{escape(case)}: {escape(_why(report, case))}" for case in cases], console)
     smallest = report.smallest_failure
     if smallest is None or smallest.behaviour:
         left_out = sorted(
@@ -124,8 +144,14 @@ def _failures(report: Report, spec: str, console: Console) -> None:
     for result in _distinct(in_case):
         console.print(f"  {escape(result.message)}", highlight=False, soft_wrap=True)
     console.print(
-        f"Repeat it:  lstm-conformance repro {escape(spec)} {smallest.trial}", highlight=False, soft_wrap=True
+        escape(f"Repeat it:  {shlex.join(['lstm-conformance', 'repro', spec, smallest.trial])}"),
+        highlight=False,
+        soft_wrap=True,
     )
+
+
+def _why(report: Report, case: str) -> str:
+    return next(result.message for result in report.not_judged if result.trial == case)
 
 
 def _distinct(results: list[CheckResult]) -> list[CheckResult]:
@@ -135,7 +161,12 @@ def _distinct(results: list[CheckResult]) -> list[CheckResult]:
 
 def _changes(changes: Changes, console: Console) -> None:
     console.print("\nCompared with the baseline:", highlight=False)
-    for heading, ids in (("newly failing", changes.newly_failing), ("no longer run", changes.gone)):
+    for heading, ids in (
+        ("newly failing", changes.newly_failing),
+        ("no longer run or judged", changes.gone),
+        ("mended", changes.mended),
+        ("known to fail", changes.known),
+    ):
         console.print(f"  {len(ids)} {heading}{':' if ids else ''}", highlight=False)
         _listed([escape(id) for id in ids], console)
     console.print(f"  {len(changes.grown)} with an error more than ten times as large, still allowed", highlight=False)

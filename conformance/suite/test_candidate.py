@@ -18,7 +18,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from conformance.trial.given import find
 
     try:
-        found = checks(find(spec), profile=metafunc.config.getoption("--lstm-profile"))
+        profile, strict = (metafunc.config.getoption(f"--lstm-{option}") for option in ("profile", "strict"))
+        found = checks(find(spec), profile=profile, strict=strict)
     except ConformanceError as error:
         raise pytest.UsageError(str(error)) from error
     metafunc.parametrize("check", found, ids=[check.id for check in found])

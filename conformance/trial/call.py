@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import QUANTITIES, Case
+from conformance.trial.arrays import as_array
 from lstm_ref import LSTMParams
 
 refusal: Callable[[], str] = str
@@ -36,6 +37,8 @@ class Outcome:
         Quantity to whatever was given for it; empty if the call failed.
     failure : str
         Why there is no result; empty if there is one.
+    not_judged : str
+        Why nothing can be said of the call, such as that it ran out of time; empty otherwise.
     trace : str
         The traceback, if an exception is why.
     warned : tuple of str
@@ -50,6 +53,7 @@ class Outcome:
 
     result: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
+    not_judged: str = ""
     trace: str = ""
     warned: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -77,7 +81,7 @@ class Caller:
     def __call__(self, case: Case) -> Outcome:
         """The outcome of calling the candidate with a copy of `case`; raises nothing."""
         if self.hangs >= HANGS:
-            return Outcome(failure=f"was not called any more after {self.hangs} calls that ran out of time")
+            return Outcome(not_judged=f"was not called any more after {self.hangs} calls that ran out of time")
         if reason := refusal():
             return Outcome(failure=reason)
         box: list[Outcome] = []
@@ -93,7 +97,7 @@ class Caller:
         if not box:
             self.hangs += 1
             _interrupt(thread)
-            return Outcome(failure=f"gave no result within {self.seconds:g} s")
+            return Outcome(not_judged=f"gave no result within {self.seconds:g} s")
         if box[0].mutated:
             self.mutated.setdefault(case.dtype.name, f"in case {case.id} it wrote to {', '.join(box[0].mutated)}")
         return box[0]
@@ -104,7 +108,7 @@ class Caller:
             warnings.simplefilter("always")
             try:
                 given = self.function(copy)
-                unknown, result = _taken(given) if isinstance(given, Mapping) else ((), {})
+                unknown, result = _taken(given, case.dtype) if isinstance(given, Mapping) else ((), {})
             except OutOfTime:
                 return Outcome(failure="was interrupted")
             except BaseException as error:  # noqa: BLE001 - sys.exit() in a candidate must not end the run
@@ -117,7 +121,7 @@ class Caller:
         mutated = tuple(
             name for name, a in arrays_of(copy).items() if not np.array_equal(a, arrays_of(case)[name], equal_nan=True)
         )
-        taken = {name: given[name] for name in result}
+        taken = {name: as_array(given[name], case.dtype) for name in result}
         return Outcome(result, warned=warned, unknown=unknown, mutated=mutated, given=taken)
 
 
@@ -137,10 +141,10 @@ def copied(case: Case) -> Case:
     return replace(case, params=params, **inputs)
 
 
-def _taken(given: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The keys that name no quantity, and what was given for those that do; arrays are copied."""
+def _taken(given: Mapping[str, Any], dtype: np.dtype[Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The keys that name no quantity, and what was given for those that do, as arrays of our own."""
     unknown = tuple(str(key) for key in given if key not in QUANTITIES)
-    result = {name: given[name] for name in QUANTITIES if given.get(name) is not None}
+    result = {name: as_array(given[name], dtype) for name in QUANTITIES if given.get(name) is not None}
     return unknown, {name: a.copy() if isinstance(a, np.ndarray) else a for name, a in result.items()}
 
 

@@ -1,14 +1,15 @@
 """How a candidate behaves, besides the numbers it gives: each check is one function and one sentence.
 
-A check is given a way to call the candidate and a case, and returns what is wrong, in words; None
-when nothing is. It raises `NotApplicable` when the candidate cannot be put to it.
+A check is given a way to call the candidate and a case, and returns what is wrong, in words, or a `Remark`
+on what is odd while the numbers are right; None when there is nothing to say. It raises `NotApplicable` when
+the candidate cannot be put to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,19 @@ from conformance.trial.call import Outcome
 from lstm_ref.params import FloatArray
 
 Call: TypeAlias = Callable[[Case], Outcome]
-Check: TypeAlias = Callable[[Call, Case], "str | None"]
+Check: TypeAlias = Callable[[Call, Case], "str | Remark | None"]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something odd about a candidate whose numbers are right.
+
+    Attributes
+    ----------
+    text : str
+    """
+
+    text: str
 
 
 class NotApplicable(Exception):  # noqa: N818 - it is no error
@@ -30,10 +43,21 @@ class CallFailed(Exception):  # noqa: N818 - the runner turns it into a failed c
     """The candidate gave no result."""
 
 
-def _result(call: Call, case: Case) -> dict[str, FloatArray]:
+class NotJudged(Exception):  # noqa: N818 - the runner turns it into a check that was not judged
+    """Nothing can be said of a call, such as one that ran out of time."""
+
+
+def _outcome(call: Call, case: Case) -> Outcome:
     outcome = call(case)
+    if outcome.not_judged:
+        raise NotJudged(outcome.not_judged)
     if outcome.failure:
         raise CallFailed(outcome.failure)
+    return outcome
+
+
+def _result(call: Call, case: Case) -> dict[str, FloatArray]:
+    outcome = _outcome(call, case)
     return {name: np.asarray(array) for name, array in outcome.result.items() if name in case.shapes}
 
 
@@ -48,11 +72,9 @@ def _first_difference(case: Case, actual: dict[str, FloatArray], expected: dict[
     return None
 
 
-def check_repeatable(call: Call, case: Case) -> str | None:
+def check_repeatable(call: Call, case: Case) -> str | Remark | None:
     """The same case gives the same numbers, also after another case, and they stay what they were."""
-    outcome = call(case)
-    if outcome.failure:
-        raise CallFailed(outcome.failure)
+    outcome = _outcome(call, case)
     first = {name: array for name, array in outcome.result.items() if name in case.shapes}
     again = _result(call, case)
     other = replace(case, id=f"{case.id}-other", x=case.x[::-1] * 0.5)
@@ -61,23 +83,34 @@ def check_repeatable(call: Call, case: Case) -> str | None:
         if not np.array_equal(array, outcome.given[name], equal_nan=True):
             return f"the {name} of the first call was changed by a later one: both are the same memory"
     third = _result(call, case)
+    remark = None
     for word, result in (("the second call", again), ("a call after one with another input", third)):
-        for name, array in first.items():
-            if name not in result or not np.array_equal(array, result[name], equal_nan=True):
-                return f"{word} gave another {name} than the first: something is kept between calls"
-    return None
+        if _first_difference(case, result, first):
+            name = next(name for name in first if name not in result or not _same(first[name], result[name]))
+            return f"{word} gave another {name} than the first: something is kept between calls"
+        odd = [name for name in first if not _same(first[name], result[name])]
+        remark = remark or (odd and Remark(f"not repeatable to the bit: {word} rounded {', '.join(odd)} otherwise"))
+    return remark or None
+
+
+def _same(one: FloatArray, other: FloatArray) -> bool:
+    return np.array_equal(one, other, equal_nan=True)
 
 
 def check_inputs_unchanged(call: Call, case: Case) -> str | None:
     """Neither inputs, states, cotangents nor weights are written to."""
-    mutated = call(case).mutated
+    mutated = _outcome(call, case).mutated
     return f"it wrote to {', '.join(mutated)}, which belong to the caller" if mutated else None
 
 
-def check_dtype(call: Call, case: Case) -> str | None:
+def check_dtype(call: Call, case: Case) -> Remark | None:
     """Every result has the dtype of the inputs."""
-    wrong = {name: array.dtype for name, array in _result(call, case).items() if array.dtype != case.dtype}
-    return "; ".join(f"{name} is {dtype}, the inputs are {case.dtype}" for name, dtype in wrong.items()) or None
+    others: dict[np.dtype[Any], list[str]] = {}
+    for name, array in _result(call, case).items():
+        if array.dtype != case.dtype:
+            others.setdefault(array.dtype, []).append(name)
+    told = [f"{dtype} results for {case.dtype} input: {', '.join(names)}" for dtype, names in others.items()]
+    return Remark("; ".join(told)) if told else None
 
 
 def check_shapes(call: Call, case: Case) -> str | None:
@@ -90,22 +123,35 @@ def check_shapes(call: Call, case: Case) -> str | None:
     return "; ".join(f"{name} has shape {shape}, expected {case.shapes[name]}" for name, shape in wrong.items()) or None
 
 
-def check_quiet_when_saturated(call: Call, case: Case) -> str | None:
-    """Gates at 1000 and -1000 give finite numbers and no warning."""
+def check_quiet_when_saturated(call: Call, case: Case) -> str | Remark | None:
+    """Gates at 1000 and -1000 give finite numbers, and no numeric warning that other gates do not give."""
     params = case.params
     if params.bias is None:
         raise NotApplicable("it takes no bias")
     push = np.full((4, case.sizes[3]), 1000.0, case.dtype)
     push[:, 1::2] = -1000.0  # every gate both ways
-    outcome = call(
-        replace(case, id=f"{case.id}-saturated", params=replace(params, bias=params.bias + push.reshape(-1)))
+    saturated = replace(case, id=f"{case.id}-saturated", params=replace(params, bias=params.bias + push.reshape(-1)))
+    outcome = _outcome(call, saturated)
+    arrays = {name: np.asarray(array) for name, array in outcome.result.items()}
+    bad = [name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
+    if bad:
+        return f"{', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite"
+    usual = set(_outcome(call, case).warned)
+    warned = [text for text in outcome.warned if text.startswith(NUMERIC_WARNINGS) and text not in usual]
+    if not warned:
+        return None
+    return Remark(
+        f"it issued {len(warned)} warning{'s' * (len(warned) > 1)} where gates saturate; the first: {warned[0]}"
     )
-    if outcome.failure:
-        raise CallFailed(outcome.failure)
-    if outcome.warned:
-        return f"it issued {len(outcome.warned)} warnings; the first: {outcome.warned[0]}"
-    bad = [name for name, array in outcome.result.items() if not np.isfinite(array).all()]
-    return f"{', '.join(bad)} are not finite" if bad else None
+
+
+NUMERIC_WARNINGS = (
+    "RuntimeWarning: overflow",
+    "RuntimeWarning: invalid",
+    "RuntimeWarning: divide",
+    "RuntimeWarning: underflow",
+)
+"""How the warnings begin that are about numbers; what else is deprecated or slow is not this check's business."""
 
 
 def _reordered(case: Case, order: npt.NDArray[np.int64]) -> Case:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from conformance.case import GRADIENTS, QUANTITIES, Case
+from conformance.cases.matrix import DTYPES
 from conformance.errors import CandidateError
 from lstm_ref import LSTMParams
 
@@ -29,7 +30,7 @@ def candidate(without: Iterable[str] = ()) -> Callable[[Function], Function]:
     without : iterable of str
         Inputs that it cannot take: "h0", "c0", "d_output", "d_h", "d_c", "bias". It then meets only the
         cases in which they are zero, and their gradients are not expected. Quantities that it does
-        not give, such as "c" or "d_x". The report lists both.
+        not give, such as "c" or "d_x". A dtype that it does not know: "float64" or "float32". The report lists all.
 
     Examples
     --------
@@ -40,15 +41,16 @@ def candidate(without: Iterable[str] = ()) -> Callable[[Function], Function]:
     Raises
     ------
     CandidateError
-        For a name that is neither an input nor a quantity.
+        For a name that is neither an input nor a quantity nor a dtype.
     """
     if callable(without):
         raise CandidateError("write @conformance.candidate(without=(...)), with brackets and what the candidate lacks.")
     names = (without,) if isinstance(without, str) else tuple(without)
-    unknown = [name for name in names if name not in (*INPUTS, *QUANTITIES)]
+    unknown = [name for name in names if name not in (*INPUTS, *DTYPES, *QUANTITIES)]
     if unknown:
         raise CandidateError(
-            f"without={unknown} names neither inputs ({', '.join(INPUTS)}) nor quantities ({', '.join(QUANTITIES)})."
+            f"without={unknown} names neither inputs ({', '.join(INPUTS)}), nor dtypes ({', '.join(DTYPES)}), "
+            f"nor quantities ({', '.join(QUANTITIES)})."
         )
 
     def declare(function: Function) -> Function:
@@ -70,10 +72,12 @@ def declared(function: Callable[..., Any]) -> frozenset[str]:
 
 
 def meets(case: Case, without: frozenset[str]) -> bool:
-    """Whether a candidate with that declaration can be given the case: what it cannot take is zero.
+    """Whether a candidate with that declaration can be given the case: what it cannot take is zero, and it knows the dtype.
 
     Who takes no cotangent at all gives no gradients, and may be given any.
     """
+    if case.dtype.name in without:
+        return False
     names = ("h0", "c0") if without >= COTANGENTS else ("h0", "c0", *COTANGENTS)
     arrays = {name: getattr(case, name) for name in names}
     bias = case.params.bias

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -12,7 +13,21 @@ from conformance.errors import CandidateError
 from conformance.trial.call import Caller
 from conformance.trial.checks import CHECKS
 from conformance.trial.declare import declared, left_out, meets
-from conformance.trial.runner import PROFILES, SECONDS, CheckResult, Trial, behaviour_cases, behaviours, judge, trials
+from conformance.trial.runner import (
+    PROFILES,
+    SECONDS,
+    CheckResult,
+    Trial,
+    behaviour_cases,
+    behaviours,
+    judge,
+    profile_of,
+    trials,
+)
+
+
+class ConformanceRemark(UserWarning):
+    """Something odd about a candidate whose numbers are right."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,8 @@ class Check:
         Gives the results of all checks of the case.
     case_fails : str
         Why the case is expected to fail somewhere; empty if it is not.
+    strict : bool
+        Whether a remark fails.
     """
 
     id: str
@@ -38,6 +55,7 @@ class Check:
     decide: Callable[[], CheckResult]
     siblings: Callable[[], list[CheckResult]]
     case_fails: str = ""
+    strict: bool = False
 
     def __call__(self) -> None:
         """Run the check.
@@ -45,11 +63,15 @@ class Check:
         Raises
         ------
         AssertionError
-            If it fails; skips, in pytest's sense, what the candidate declared that it does not give.
+            If it fails; skips, in pytest's sense, what the candidate declared that it does not give. A remark is a
+            warning of the category `ConformanceRemark`, and with `strict` a failure.
         """
         import pytest
 
         result = self.decide()
+        if result.status == "remark" and not self.strict:
+            warnings.warn(ConformanceRemark(f"{result.id}: {result.message}"), stacklevel=2)
+            return
         if result.status == "not provided":
             pytest.skip(f"declared: {result.message}")  # counted by pytest, never green
         if self.case_fails:
@@ -62,7 +84,11 @@ class Check:
 
 
 def checks(
-    function: Callable[[Case], Any], against: str = "fixtures", profile: str = "training", seconds: float = SECONDS
+    function: Callable[[Case], Any],
+    against: str = "fixtures",
+    profile: str | None = None,
+    seconds: float = SECONDS,
+    strict: bool = False,
 ) -> list[Check]:
     """Every check of a candidate, to be run one by one; a case's checks share one call.
 
@@ -72,38 +98,44 @@ def checks(
         The candidate.
     against : str
         "fixtures", "torch", "keras" or "all".
-    profile : str
-        "training", or "forward" for the forward pass alone.
+    profile : str, optional
+        "training", or "forward" for the forward pass alone. When not given, the candidate is called once: "training" if
+        it gives any gradient.
     seconds : float
         How long a call may take.
+    strict : bool
+        Whether remarks fail.
 
     Raises
     ------
     CandidateError
         If there is no check to run, or an argument is none of these.
     """
-    if profile not in PROFILES:
+    if profile is not None and profile not in PROFILES:
         raise CandidateError(f"profile={profile!r} is none of {', '.join(PROFILES)}.")
     without = declared(function)
     met = [trial for trial in trials(against) if meets(trial.case, without)]
     call = Caller(function, seconds)
+    asked = PROFILES[profile or profile_of(call(met[0].case).result if met else {})]
 
     @lru_cache(maxsize=2)
     def judged(trial: Trial) -> list[CheckResult]:
-        return [r for r in judge(trial, call(trial.case), without) if r.quantity in PROFILES[profile]]
+        return [r for r in judge(trial, call(trial.case), without) if r.quantity in asked]
 
     @cache
     def behaved() -> dict[str, CheckResult]:
-        return {result.id: result for result in behaviours(call, without, PROFILES[profile])}
+        return {result.id: result for result in behaviours(call, without, asked)}
 
     def by_value(trial: Trial, quantity: str) -> Check:
         id = f"{trial.id}:{quantity}"
-        return Check(id, trial.id, lambda: next(r for r in judged(trial) if r.id == id), lambda: judged(trial))
+        return Check(
+            id, trial.id, lambda: next(r for r in judged(trial) if r.id == id), lambda: judged(trial), strict=strict
+        )
 
     def of_behaviour(id: str) -> Check:
-        return Check(id, "", lambda: behaved()[id], lambda: [behaved()[id]])
+        return Check(id, "", lambda: behaved()[id], lambda: [behaved()[id]], strict=strict)
 
-    wanted = [name for name in PROFILES[profile] if name not in left_out(without)]
+    wanted = [name for name in asked if name not in left_out(without)]
     found = [by_value(trial, quantity) for trial in met for quantity in trial.case.shapes if quantity in wanted]
     if not found:
         raise CandidateError(
@@ -118,8 +150,9 @@ def parametrize(
     function: Callable[[Case], Any],
     expected_failures: Mapping[str, str] | None = None,
     against: str = "fixtures",
-    profile: str = "training",
+    profile: str | None = None,
     seconds: float = SECONDS,
+    strict: bool = False,
 ) -> Any:
     """Turn a test function with the argument ``check`` into one test for each check of a candidate.
 
@@ -130,7 +163,7 @@ def parametrize(
     expected_failures : mapping of str to str, optional
         Id of a check, or of a case of which at least one check fails, to the reason. Strict: if the
         check, or all of the case, passes after all, that is a failure.
-    against, profile, seconds
+    against, profile, seconds, strict
         As for `checks`.
 
     Examples
@@ -149,7 +182,7 @@ def parametrize(
     import pytest
 
     expected = dict(expected_failures or {})
-    found = checks(function, against, profile, seconds)
+    found = checks(function, against, profile, seconds, strict)
     _refuse_unmatched(expected, found)
     parameters = []
     for check in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +17,7 @@ from conformance.fixtures.store import Golden, golden
 from conformance.implementations import ORACLES, built_in
 from conformance.judging.compare import Comparison, compare_quantity
 from conformance.trial.call import Caller, Outcome, copied
-from conformance.trial.checks import CHECKS, VECTOR, CallFailed, Check, NotApplicable
+from conformance.trial.checks import CHECKS, VECTOR, CallFailed, Check, NotApplicable, NotJudged, Remark
 from conformance.trial.declare import declared, left_out, meets, reduced
 
 PROFILES = {"forward": FORWARD, "training": QUANTITIES}
@@ -56,9 +56,10 @@ class CheckResult:
     quantity : str
         The quantity, or the behaviour's name.
     status : str
-        "passed", "failed", "not provided" (and declared so) or "undeclared" (left out without a word).
+        "passed"; "failed": something is wrong; "remark": something is odd while the numbers are right; "not judged", as
+        a call ran out of time; "not provided" (and declared so); or "undeclared" (left out without a word).
     message : str
-        What is wrong; empty if nothing is.
+        What is wrong or odd; empty if nothing is.
     comparison : Comparison or None
         The numbers, for a quantity that could be compared.
     """
@@ -103,6 +104,8 @@ class Report:
         Trial id to the trial, in the order in which they were run.
     given : dict
         Trial id to what the candidate gave; without results of more than `KEPT` numbers.
+    strict : bool
+        Whether remarks count against the candidate.
     """
 
     candidate: str
@@ -114,6 +117,7 @@ class Report:
     sizes: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
     trials: dict[str, Trial] = field(default_factory=dict)
     given: dict[str, dict[str, Any]] = field(default_factory=dict)
+    strict: bool = False
 
     def of_profile(self, profile: str) -> tuple[CheckResult, ...]:
         """The results that a profile asks for."""
@@ -122,19 +126,47 @@ class Report:
     def counts(self, profile: str | None = None) -> dict[str, int]:
         """How many checks there were, and of which status."""
         results = self.of_profile(profile or self.profile)
-        counted = {name: sum(r.status == name.replace("_", " ") for r in results) for name in STATUSES}
+        counted = {name: sum(r.status == status for r in results) for name, status in STATUSES.items()}
         return {"checks": len(results), **counted}
 
-    def conforms(self, profile: str | None = None) -> bool:
-        """Whether nothing of the profile failed or was left out undeclared, and something passed by value."""
+    def verdict(self, profile: str | None = None) -> str:
+        """What is said of the candidate in a profile.
+
+        "conforms" if nothing failed or was left out undeclared, and something passed by value; remarks only count if the
+        report is strict. "incomplete" if that holds but for what was not judged. Else "does not conform".
+        """
         results = self.of_profile(profile or self.profile)
         passed = any(r.status == "passed" and not r.behaviour for r in results)
-        return passed and all(r.status in ("passed", "not provided") for r in results)
+        against = {"failed", "undeclared", *(["remark"] if self.strict else [])}
+        unjudged = any(r.status == "not judged" for r in results)
+        if any(r.status in against for r in results) or not (passed or unjudged):
+            return "does not conform"
+        return "incomplete" if unjudged else "conforms"
+
+    def conforms(self, profile: str | None = None) -> bool:
+        """Whether the verdict is "conforms"."""
+        return self.verdict(profile) == "conforms"
+
+    @property
+    def numbers_right(self) -> bool:
+        """Whether every number of the profile that was asked for was compared, and is right."""
+        values = [r.status for r in self.of_profile(self.profile) if not r.behaviour]
+        return "passed" in values and set(values) <= {"passed", "not provided"}
+
+    @property
+    def not_judged(self) -> tuple[CheckResult, ...]:
+        """What could not be judged in the profile."""
+        return tuple(r for r in self.of_profile(self.profile) if r.status == "not judged")
+
+    @property
+    def remarks(self) -> tuple[CheckResult, ...]:
+        """What was remarked on in the profile."""
+        return tuple(r for r in self.of_profile(self.profile) if r.status == "remark")
 
     @property
     def gives_gradients(self) -> bool:
         """Whether it gave any gradient, right or wrong."""
-        return with_gradients(self.results)
+        return profile_of(r.quantity for r in self.results if r.comparison is not None) == "training"
 
     def weight(self, trial: str) -> int:
         """About how many numbers a case has."""
@@ -147,6 +179,11 @@ class Report:
         return tuple(r for r in self.of_profile(self.profile) if r.status == "failed")
 
     @property
+    def noticed(self) -> tuple[CheckResult, ...]:
+        """What failed in the profile, and what was remarked on: all that a diagnosis is to explain."""
+        return self.failures + self.remarks
+
+    @property
     def smallest_failure(self) -> CheckResult | None:
         """The failure whose case has the fewest numbers, and in it the first quantity."""
         by_value = [r for r in self.failures if not r.behaviour]
@@ -157,7 +194,15 @@ class Report:
         return min(by_value, key=order, default=self.failures[0] if self.failures else None)
 
 
-STATUSES = ("passed", "failed", "not_provided", "undeclared")
+STATUSES = {
+    "passed": "passed",
+    "failed": "failed",
+    "remarks": "remark",
+    "not_judged": "not judged",
+    "not_provided": "not provided",
+    "undeclared": "undeclared",
+}
+"""What is counted to the status of the checks that it counts."""
 
 
 def trials(against: str, dtypes: Sequence[str] = ("float64", "float32")) -> list[Trial]:
@@ -209,9 +254,10 @@ def judge(trial: Trial, outcome: Outcome, without: frozenset[str]) -> list[Check
     results = []
     for quantity in trial.case.shapes:
         id = f"{trial.id}:{quantity}"
-        if outcome.failure:
+        if outcome.failure or outcome.not_judged:
             excused = quantity in left_out(without)
-            status, message = ("not provided", "") if excused else ("failed", outcome.failure)
+            status = "not provided" if excused else "failed" if outcome.failure else "not judged"
+            message = "" if excused else outcome.failure or outcome.not_judged
             results.append(CheckResult(id, trial.id, quantity, status, message))
         elif quantity not in outcome.result:
             status = "not provided" if quantity in left_out(without) else "undeclared"
@@ -235,16 +281,21 @@ def behave(
     id = f"behaviour:{name}:{case.dtype}"
     if name == "chunks" and {"h0", "c0"} & without:
         return CheckResult(id, case.id, name, "not provided", "it takes no initial state")
+    problem: str | Remark | None
     try:
         problem = check(call, case)
     except NotApplicable as error:
         return CheckResult(id, case.id, name, "not provided", str(error))
+    except NotJudged as error:
+        return CheckResult(id, case.id, name, "not judged", f"{name}: {error}")
     except CallFailed as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - results of odd types or shapes may break a check's arithmetic
         problem = f"its result could not be used: {type(error).__name__}: {error}"
     if name == "inputs-unchanged" and problem is None:
         problem = mutated.get(case.dtype.name)
+    if isinstance(problem, Remark):
+        return CheckResult(id, case.id, name, "remark", problem.text)
     return CheckResult(id, case.id, name, "failed" if problem else "passed", f"{name}: {problem}" if problem else "")
 
 
@@ -273,7 +324,8 @@ def behaviours(call: Caller, without: frozenset[str], quantities: Sequence[str])
 
 def behaviour_cases(without: frozenset[str]) -> list[Case]:
     """The cases that behaviour is checked on, one per dtype."""
-    return [reduced(vector.case, without) for vector in golden() if vector.vector == VECTOR]
+    cases = [vector.case for vector in golden() if vector.vector == VECTOR and vector.case.dtype.name not in without]
+    return [reduced(case, without) for case in cases]
 
 
 def run(
@@ -282,6 +334,7 @@ def run(
     against: str = "fixtures",
     profile: str | None = None,
     seconds: float = SECONDS,
+    strict: bool = False,
 ) -> Report:
     """Put a candidate on trial.
 
@@ -297,6 +350,8 @@ def run(
         "forward" or "training"; when not given, "training" if the candidate gives any gradient.
     seconds : float
         How long a call may take.
+    strict : bool
+        Whether remarks count against it.
 
     Raises
     ------
@@ -318,24 +373,21 @@ def run(
         if sum(np.size(array) for array in outcome.result.values()) <= KEPT:
             given[trial.id] = outcome.result
     _refuse_misuse(results, name)
-    if profile is None:
-        profile = "training" if with_gradients(results) else "forward"
+    profile = profile or profile_of(r.quantity for r in results if r.comparison is not None)
     results += behaviours(call, without, PROFILES[profile])
     sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaviour_cases(without)}
     kept = {trial.id: trial for trial in met}
-    return Report(name, against, tuple(results), profile, without, tuple(unknown), sizes, kept, given)
+    return Report(name, against, tuple(results), profile, without, tuple(unknown), sizes, kept, given, strict)
 
 
-def with_gradients(results: Sequence[CheckResult]) -> bool:
-    """Whether any of the results is about a gradient that was given."""
-    return any(r.quantity in GRADIENTS and r.comparison is not None for r in results)
+def profile_of(quantities: Iterable[str]) -> str:
+    """The profile that a candidate is judged in if nothing else is asked for: "training" if it gives any gradient."""
+    return "training" if set(quantities) & set(GRADIENTS) else "forward"
 
 
 def _refuse_misuse(results: Sequence[CheckResult], name: str) -> None:
     """Raise if nothing could be compared: then there is a mistake in the adapter, not a bug in an LSTM."""
-    if any(
-        r.comparison is not None and (not r.comparison.reason or "has dtype" in r.comparison.reason) for r in results
-    ):
+    if any(r.status == "not judged" or (r.comparison is not None and not r.comparison.reason) for r in results):
         return
     reasons: dict[str, int] = {}
     for r in results:

@@ -52,7 +52,7 @@ def catches(slug: str) -> list[Catch]:
     report = run(bugs()[slug].candidate(), slug, profile="training")
     found = []
     for dtype in DTYPES:
-        failed = [r for r in report.results if r.status == "failed" and r.trial.endswith(dtype)]
+        failed = [r for r in report.noticed if r.trial.endswith(dtype)]
         shares = {name: [r.share for r in failed if r.quantity == name and r.share is not None] for name in QUANTITIES}
         margins = {name: max(values) for name, values in shares.items() if values}
         found.append(Catch(slug, dtype, margins, tuple(sorted({r.quantity for r in failed if r.quantity in CHECKS}))))

@@ -31,8 +31,7 @@ def in_cases(report: Report, known: Collection[str] = ()) -> list[Statement]:
     """
     by_value = [r for r in report.of_profile(report.profile) if not r.behaviour]
     found = [*_failed_calls(report, by_value), *_shapes(report, by_value)]
-    if not {"dtype-narrowed", "dtype-widened"} & set(known):
-        found += _types(report, by_value)
+    found += _types(report, by_value)
     return found if set(known) - set(OBSERVED) else found + _numbers(report, by_value)
 
 
@@ -88,11 +87,11 @@ def _failed_calls(report: Report, results: list[CheckResult]) -> list[Statement]
 
 
 def _types(report: Report, results: list[CheckResult]) -> list[Statement]:
-    """What is given in another dtype, or not as an array."""
+    """What is given as no array of numbers."""
     reasons: dict[str, list[CheckResult]] = {}
     for r in results:
         if r.comparison is not None and "has dtype" in r.comparison.reason:
-            reasons.setdefault(r.comparison.reason.removesuffix(" as the case's"), []).append(r)
+            reasons.setdefault(r.comparison.reason.partition(", expected")[0], []).append(r)
         elif r.comparison is not None and r.comparison.reason.startswith("is a "):
             reasons.setdefault(r.comparison.reason.partition(" of shape")[0], []).append(r)
     found = []

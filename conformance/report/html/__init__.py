@@ -17,7 +17,7 @@ from conformance.report.html import plot, scale
 from conformance.report.html.failures import smallest
 from conformance.report.html.matrix import ORACLES, Texts, behaviours, cases, clipped, comment
 from conformance.report.html.overview import ASKED, left_out, nearest, tallies, tally
-from conformance.report.json_report import standing, verdict
+from conformance.report.json_report import by_message, explained, headline, standing
 from conformance.report.junit import printable
 from conformance.trial.runner import Report, environment
 
@@ -38,6 +38,7 @@ def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:
     matrix, behaviour = cases(report), behaviours(report)
     repeat = f"lstm-conformance repro {shlex.quote(spec)}"
     again = f"lstm-conformance check {shlex.quote(spec)} --against {report.against} --profile {report.profile}"
+    again += " --strict" if report.strict else ""
     page = _templates().get_template("page.html")
     document = page.render(
         report=report,
@@ -51,6 +52,8 @@ def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:
         nearest=nearest(results),
         smallest=smallest(report),
         left_out=left_out(report),
+        remarks=by_message(report.remarks),
+        not_judged=by_message(report.not_judged),
         charts=plot.charts(report),
         environment=environment(),
         repeat=repeat,
@@ -82,9 +85,15 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": False}
-    known = (clipped, comment, hashed, scale.cell_class, scale.label, scale.scientific, scale.times, verdict)
+    known = (clipped, comment, hashed, scale.cell_class, scale.label, scale.scientific, scale.times)
     templates.filters |= {function.__name__: function for function in known} | {"thousands": "{:,}".format}
-    templates.globals |= {"ASKED": ASKED, "ORACLES": ORACLES, "standing": standing}
+    templates.globals |= {
+        "ASKED": ASKED,
+        "ORACLES": ORACLES,
+        "explained": explained,
+        "headline": headline,
+        "standing": standing,
+    }
     return templates
 
 

@@ -10,9 +10,8 @@ from typing import Any
 from conformance.fixtures.store import directory, read_manifest
 from conformance.report.json_report import number
 from conformance.trial.checks import CHECKS
-from conformance.trial.runner import PROFILES, CheckResult, Report, Trial
+from conformance.trial.runner import PROFILES, STATUSES, CheckResult, Report, Trial
 
-STATUSES = ("passed", "failed", "not provided", "undeclared")
 CLIPPED = 600
 """Text that a candidate supplies is shown up to so many characters."""
 ROOM = 100_000
@@ -71,9 +70,9 @@ class Row:
 
     @property
     def wrong(self) -> list[str]:
-        """What is wrong with a behaviour, with the dtype where dtypes differ."""
-        failed = [r for r in self.checks if r is not None and r.status == "failed"]
-        told = {r.id.rpartition(":")[2]: clipped(r.message.removeprefix(f"{self.name}: ")) for r in failed}
+        """What there is to say against a behaviour, with the dtype where dtypes differ."""
+        odd = [r for r in self.checks if r is not None and r.status in ("failed", "remark", "not judged")]
+        told = {r.id.rpartition(":")[2]: clipped(r.message.removeprefix(f"{self.name}: ")) for r in odd}
         same = len(set(told.values())) == 1
         return list(dict.fromkeys(message if same else f"{dtype}: {message}" for dtype, message in told.items()))
 
@@ -179,7 +178,7 @@ def numbers(result: CheckResult | None, texts: Texts) -> list[Any] | int:
     """What a cell stands for, short: [status, message] or [status, numbers...]; 0 if there is no such check."""
     if result is None:
         return 0
-    status = STATUSES.index(result.status)
+    status = list(STATUSES.values()).index(result.status)
     told = result.comparison
     if told is None or told.reason:
         return [status, texts[result.message.removeprefix(f"{result.quantity}: ")]]

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conformance.case import QUANTITIES
-from conformance.report.html.matrix import STATUSES
-from conformance.trial.runner import CheckResult, Report
+from conformance.trial.runner import STATUSES, CheckResult, Report
 
 ASKED = {"forward": "the forward pass", "training": "the forward pass and all gradients"}
 """Profile to what it asks for."""
@@ -45,7 +44,7 @@ class Tally:
 
 def tally(name: str, results: Sequence[CheckResult]) -> Tally:
     """Count the checks of a quantity."""
-    counts = {status: sum(r.status == status for r in results) for status in STATUSES}
+    counts = {status: sum(r.status == status for r in results) for status in STATUSES.values()}
     return Tally(name, counts, next(iter(nearest(results)), None))
 
 

@@ -1,8 +1,8 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const STATUSES = ["passed", "failed", "not provided", "undeclared"];
-  const SIGNS = { passed: "✓ passed", failed: "✗ failed", "not provided": "– not provided, as declared", undeclared: "? left out without a word" };
+  const STATUSES = ["passed", "failed", "remark", "not judged", "not provided", "undeclared"];
+  const SIGNS = { passed: "✓ passed", failed: "✗ failed", remark: "! right, with a remark", "not judged": "… not judged", "not provided": "– not provided, as declared", undeclared: "? left out without a word" };
   const get = (id) => document.getElementById(id);
   const dialog = get("numbers");
   for (const element of document.querySelectorAll(".scripted, .copy")) element.hidden = false;

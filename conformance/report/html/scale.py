@@ -11,14 +11,12 @@ FAILING = (10.0, 1e3, 1e6)
 """Where the colours change; below 1 is allowed."""
 SMALL = 0.005
 
-MARKS = {"not provided": "–", "undeclared": "?"}
-CLASSES = {"not provided": "n", "undeclared": "u"}
+MARKS = {"remark": "!", "not judged": "…", "not provided": "–", "undeclared": "?"}
+CLASSES = {"remark": "n", "not judged": "n", "not provided": "n", "undeclared": "u"}
 REASONS = {
     "has shape": "shape",
-    "has dtype": "dtype",
     "is a": "type",
     "raised": "raised",
-    "gave no result": "time",
 }
 """How a reason why there are no numbers begins, and the word for it."""
 

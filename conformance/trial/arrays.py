@@ -1,0 +1,36 @@
+"""What candidates give, as NumPy arrays: tensors of any framework, lists, scalars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+NUMERIC = "fiub"
+"""The kinds of dtype whose numbers can be compared."""
+
+
+def as_array(value: Any, dtype: np.dtype[Any]) -> Any:
+    """`value` as a NumPy array of the numbers that it holds; as it is if it holds none that could be told.
+
+    Tensors are detached from their graph and brought to the CPU. Of PyTorch's bfloat16, which NumPy does not have,
+    float32 is made. Whatever has no dtype of its own, such as a list of numbers, gets the case's.
+
+    Parameters
+    ----------
+    value : object
+        What a candidate gave for a quantity.
+    dtype : numpy.dtype
+        The case's.
+    """
+    if isinstance(value, np.ndarray):
+        return value
+    for step in ("detach", "cpu", "resolve_conj", "resolve_neg"):  # PyTorch's; others have none of them
+        value = getattr(value, step, lambda value=value: value)()
+    try:
+        if str(getattr(value, "dtype", "")) == "torch.bfloat16":
+            value = value.float()
+        array = np.asarray(value) if hasattr(value, "dtype") else np.asarray(value, dtype)
+    except Exception:  # noqa: BLE001 - whatever somebody's array class raises, it is no array then
+        return value
+    return array if array.dtype.kind in NUMERIC or hasattr(value, "dtype") else value
