@@ -10,7 +10,6 @@ from importlib import import_module
 from pathlib import Path
 
 from conformance.errors import MISUSE
-from conformance.trial.crash import stand_by
 
 CANDIDATE = "path/to/file.py:NAME, package.module:NAME, or a built-in: ref, torch, keras, certified"
 
@@ -18,13 +17,13 @@ CANDIDATE = "path/to/file.py:NAME, package.module:NAME, or a built-in: ref, torc
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status: 0 conforms, 1 does not conform, 2 misuse."""
     options = _parser().parse_args(arguments)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # whoever closed it wants to hear nothing
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - it stays open for good
     try:
-        watch = stand_by(options.candidate, options.traceback) if arguments is None and "candidate" in options else None
         module, _, name = options.run.partition(":")
         command = getattr(import_module(f"conformance.commands.{module}"), name)
         status: int = command(options)
-        if watch is not None:
-            watch.end()
     except KeyboardInterrupt:
         return _complain("interrupted")
     except BrokenPipeError:  # the reader of a pipe has seen enough
@@ -76,18 +75,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="OLD.json",
         help="an earlier JSON report: pass unless a check fails newly or runs no more",
     )
-    check.add_argument(
-        "--seconds", type=_positive, default=10.0, metavar="S", help="time limit of one call (default: 10)"
-    )
     check.set_defaults(run="trial:check")
 
     repro = command("repro", "run one case, print its numbers and a NumPy program that shows the same")
     repro.add_argument("candidate", metavar="CANDIDATE", help=CANDIDATE)
     repro.add_argument("case", metavar="CASE", help="a case's id, as the report names it")
-    repro.add_argument(
-        "--seconds", type=_positive, default=10.0, metavar="S", help="time limit of one call (default: 10)"
-    )
     repro.set_defaults(run="trial:repro")
+    for made in (check, repro):
+        made.add_argument(
+            "--seconds", type=_positive, default=10.0, metavar="S", help="computing time of one call (default: 10)"
+        )
+        made.add_argument("--memory", type=_positive, metavar="GIB", help="how much memory the candidate may have")
 
     fixtures = command("fixtures", "the golden vectors")
     actions = fixtures.add_subparsers(required=True, metavar="ACTION")
@@ -172,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
 def _positive(text: str) -> float:
     value = float(text)
     if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
 
 

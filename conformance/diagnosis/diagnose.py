@@ -18,9 +18,9 @@ from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement
 from conformance.diagnosis.locate import locate
 from conformance.diagnosis.locate.cases import in_cases
 from conformance.diagnosis.probes import without_layout
-from conformance.trial.call import Caller
+from conformance.trial.call import SECONDS, Caller, caller
 from conformance.trial.checks import CHECKS
-from conformance.trial.runner import SECONDS, CheckResult, Report, behave, behaviour_cases
+from conformance.trial.runner import CheckResult, Report, behave, behaviour_cases
 
 DTYPES = ("float64", "float32")
 FIRST_CALLS = 32
@@ -34,14 +34,14 @@ SATURATED = "saturated-"
 
 
 def diagnose(
-    function: Callable[[Case], Any], report: Report, dtypes: Sequence[str] = DTYPES, seconds: float = SECONDS
+    candidate: Callable[[Case], Any] | Caller, report: Report, dtypes: Sequence[str] = DTYPES, seconds: float = SECONDS
 ) -> Diagnosis:
     """Which catalogued bugs a failing candidate has, and what else can be established about it.
 
     Parameters
     ----------
-    function : callable
-        The candidate.
+    candidate : callable
+        The candidate, or what calls it.
     report : Report
         Of its trial.
     dtypes : sequence of str
@@ -56,7 +56,7 @@ def diagnose(
     """
     if not report.noticed:
         return Diagnosis()
-    return _Examination(Caller(function, seconds), report, tuple(dtypes)).diagnosis()
+    return _Examination(caller(candidate, seconds), report, tuple(dtypes)).diagnosis()
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ class _Examination:
         for case in behaviour_cases(self.report.without):
             for result in failed:
                 if _dtype(result) == case.dtype.name:
-                    call = Caller(formulas.fresh(), SECONDS)
+                    call = caller(formulas.fresh())
                     again = behave(
                         result.quantity, CHECKS[result.quantity], call, case, self.report.without, call.mutated
                     )

@@ -36,7 +36,9 @@ def show(
     """
     colour = {"conforms": "bold green", "incomplete": "bold yellow"}.get(report.verdict(), "bold red")
     asked = f"profile {report.profile}, against {report.against}"
-    console.print(f"{escape(report.candidate)} [{colour}]{headline(report)}[/] ({asked})", highlight=False)
+    console.print(
+        f"{escape(report.candidate)} [{colour}]{headline(report)}[/] ({asked})", highlight=False, soft_wrap=True
+    )
     counts = report.counts()
     console.print(
         f"{counts['checks']:,} checks: {counts['passed']:,} passed, {counts['failed']:,} failed, "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
+import contextvars
+import queue
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,17 +16,17 @@ import numpy as np
 
 from conformance.case import QUANTITIES, Case
 from conformance.trial.arrays import as_array
+from conformance.trial.declare import declared
 from lstm_ref import LSTMParams
 
-refusal: Callable[[], str] = str
-"""Asked before each call why it is not to be made; nothing if it is."""
-
-HANGS = 3
-"""After so many calls that ran out of time, a candidate is not called any more."""
-
-
-class OutOfTime(BaseException):
-    """Raised inside a candidate's thread to end it; a BaseException, so that `except Exception` lets it through."""
+SECONDS = 10.0
+"""How long a call may take, if nothing else is said: seconds of its own computing time."""
+PATIENCE = 6.0
+"""A call that only waits may take so many times as long, on the clock; so may a first call, which may compile."""
+SLOW, HANGS = 3, 4
+"""After so many calls that ran out of time, the rest is tried beginning with the smallest; then, it is given up."""
+SAME = 30
+"""After so many calls in a row with the same failure, in one dtype, the candidate is called no more in that dtype."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ class Outcome:
         Keys of the result that name no quantity.
     mutated : tuple of str
         The inputs that were written to.
-    given : dict
-        The very objects of the result; `result` holds copies of them, made at once.
+    returned : bool
+        Whether the call came back, with a result or with something else.
+    now : callable
+        Gives what the very arrays that were given hold by now; `result` holds copies of them, made at once.
     """
 
     result: dict[str, Any] = field(default_factory=dict)
@@ -58,71 +62,157 @@ class Outcome:
     warned: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     mutated: tuple[str, ...] = ()
-    given: dict[str, Any] = field(default_factory=dict)
+    returned: bool = False
+    now: Callable[[], dict[str, Any]] = dict
 
 
 class Caller:
-    """Calls a candidate with a time limit.
+    """Calls a candidate, as often as that makes sense.
 
     Parameters
     ----------
-    function : callable
-        The candidate.
     seconds : float
-        How long one call may take.
+        How long one call may take: computing time, so that other programs on the machine do not count.
+    without : frozenset of str
+        What the candidate declares that it cannot take or does not give.
+
+    Attributes
+    ----------
+    hangs : int
+        How many calls ran out of time.
+    mutated : dict of str to str
+        For each dtype, the first case whose inputs were written to, in words.
     """
 
-    def __init__(self, function: Callable[[Case], Any], seconds: float) -> None:
-        self.function = function
-        self.seconds = min(seconds, threading.TIMEOUT_MAX)
-        self.hangs = 0
+    def __init__(self, seconds: float, without: frozenset[str]) -> None:
+        self.seconds, self.without = min(seconds, 1e6), without
+        self.calls = self.hangs = 0
         self.mutated: dict[str, str] = {}
+        self._same: dict[str, tuple[str, int]] = {}
 
     def __call__(self, case: Case) -> Outcome:
         """The outcome of calling the candidate with a copy of `case`; raises nothing."""
+        dtype = case.dtype.name
+        reason, times = self._same.get(dtype, ("", 0))
         if self.hangs >= HANGS:
             return Outcome(not_judged=f"was not called any more after {self.hangs} calls that ran out of time")
-        if reason := refusal():
-            return Outcome(failure=reason)
-        box: list[Outcome] = []
-        errors = np.geterr()  # a thread begins with NumPy's own; the candidate's module may have set others
+        if times >= SAME:
+            return Outcome(not_judged=f"was not called any more in {dtype} after it {reason} {times} times in a row")
+        outcome = self._outcome(case, self.seconds * (1 if self.calls else PATIENCE))
+        self.calls += 1
+        self._same[dtype] = (outcome.failure, times + 1 if outcome.failure == reason and reason else 1)
+        if not outcome.failure:
+            del self._same[dtype]
+        if outcome.mutated:
+            self.mutated.setdefault(dtype, f"in case {case.id} it wrote to {', '.join(outcome.mutated)}")
+        return outcome
 
-        def work() -> None:
-            np.seterr(**errors)
-            box.append(self._call(case))
+    def _outcome(self, case: Case, seconds: float) -> Outcome:
+        raise NotImplementedError
 
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        thread.join(self.seconds)
-        if not box:
-            self.hangs += 1
-            _interrupt(thread)
-            return Outcome(not_judged=f"gave no result within {self.seconds:g} s")
-        if box[0].mutated:
-            self.mutated.setdefault(case.dtype.name, f"in case {case.id} it wrote to {', '.join(box[0].mutated)}")
-        return box[0]
+    def _ran_out(self) -> Outcome:
+        self.hangs += 1
+        return Outcome(not_judged=f"gave no result within {self.seconds:g} s")
 
-    def _call(self, case: Case) -> Outcome:
-        copy = copied(case)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+
+class InThread(Caller):
+    """Calls a function in this process: in one thread, the same for all calls. One that never ends is left behind."""
+
+    def __init__(self, function: Callable[[Case], Any], seconds: float = SECONDS) -> None:
+        super().__init__(seconds, declared(function))
+        self.function = function
+        self._thread: threading.Thread | None = None
+
+    def _outcome(self, case: Case, seconds: float) -> Outcome:
+        if self._thread is None:
+            self._todo: queue.SimpleQueue[Case | None] = queue.SimpleQueue()
+            self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+            serve = contextvars.copy_context().run  # with what np.seterr has been told here
+            arguments = (_serve, self.function, self._todo, self._done)
+            self._thread = threading.Thread(target=serve, args=arguments, daemon=True)
+            self._thread.start()
+        self._todo.put(case)
+        came: list[Outcome] = []
+
+        def wait(most: float) -> bool:
             try:
-                given = self.function(copy)
-                unknown, result = _taken(given, case.dtype) if isinstance(given, Mapping) else ((), {})
-            except OutOfTime:
-                return Outcome(failure="was interrupted")
-            except BaseException as error:  # noqa: BLE001 - sys.exit() in a candidate must not end the run
-                return Outcome(failure=_reason(error), trace=traceback.format_exc())
-        warned = tuple(f"{w.category.__name__}: {w.message}" for w in caught)
-        if not isinstance(given, Mapping):
-            return Outcome(
-                failure=f"returned {_kind(given)}, expected a mapping such as {{'output': ...}}", warned=warned
-            )
-        mutated = tuple(
-            name for name, a in arrays_of(copy).items() if not np.array_equal(a, arrays_of(case)[name], equal_nan=True)
-        )
-        taken = {name: as_array(given[name], case.dtype) for name in result}
-        return Outcome(result, warned=warned, unknown=unknown, mutated=mutated, given=taken)
+                came.append(self._done.get(timeout=most))
+            except queue.Empty:
+                return False
+            return True
+
+        if within(seconds, wait, _clock(self._thread)):
+            return came[0]
+        self._thread = None
+        return self._ran_out()
+
+    def __del__(self) -> None:
+        if getattr(self, "_thread", None) is not None:
+            self._todo.put(None)
+
+
+def _serve(
+    function: Callable[[Case], Any], todo: queue.SimpleQueue[Case | None], done: queue.SimpleQueue[Outcome]
+) -> None:
+    while (case := todo.get()) is not None:
+        done.put(outcome_of(function, case))
+
+
+def _clock(thread: threading.Thread) -> Callable[[], float]:
+    """The computing time of a thread; that on the clock, where the system does not tell."""
+    if not hasattr(time, "pthread_getcpuclockid") or thread.ident is None:
+        return time.monotonic
+    clock = time.pthread_getcpuclockid(thread.ident)
+    return lambda: time.clock_gettime(clock)
+
+
+def within(seconds: float, wait: Callable[[float], bool], used: Callable[[], float]) -> bool:
+    """Wait for a call to end; whether it did within its computing time, or `PATIENCE` times that on the clock.
+
+    Parameters
+    ----------
+    seconds : float
+    wait : callable
+        Waits for at most so many seconds; whether it has ended.
+    used : callable
+        Gives how much computing time there has been.
+    """
+    begun, last = used(), time.monotonic() + PATIENCE * seconds
+    most = seconds
+    while not wait(most):
+        left = seconds - (used() - begun)
+        if left <= 0 or time.monotonic() >= last:
+            return False
+        most = max(min(left, last - time.monotonic()), 0.01)
+    return True
+
+
+def caller(candidate: Callable[[Case], Any] | Caller, seconds: float = SECONDS) -> Caller:
+    """What calls a candidate: itself, if it is one already."""
+    return candidate if isinstance(candidate, Caller) else InThread(candidate, seconds)
+
+
+def outcome_of(function: Callable[[Case], Any], case: Case) -> Outcome:
+    """Call a function with a copy of a case; raises nothing."""
+    copy = copied(case)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            given = function(copy)
+            unknown, result = _taken(given, case.dtype) if isinstance(given, Mapping) else ((), {})
+        except BaseException as error:  # noqa: BLE001 - sys.exit() in a candidate must not end the run
+            return Outcome(failure=_reason(error), trace=traceback.format_exc())
+    warned = tuple(f"{w.category.__name__}: {w.message}" for w in caught)
+    if not isinstance(given, Mapping):
+        failure = f"returned {_kind(given)}, expected a mapping such as {{'output': ...}}"
+        return Outcome(failure=failure, warned=warned, returned=True)
+    before, after = arrays_of(case), arrays_of(copy)
+    mutated = tuple(name for name, a in after.items() if not np.array_equal(a, before[name], equal_nan=True))
+
+    def now() -> dict[str, Any]:
+        return {name: as_array(given[name], case.dtype) for name in result}
+
+    return Outcome(result, warned=warned, unknown=unknown, mutated=mutated, returned=True, now=now)
 
 
 def arrays_of(case: Case) -> dict[str, Any]:
@@ -133,12 +223,16 @@ def arrays_of(case: Case) -> dict[str, Any]:
     return arrays if params.bias is None else arrays | {"params.bias": params.bias}
 
 
+def of_arrays(a: Mapping[str, Any], id: str, dtype: str) -> Case:
+    """The case whose arrays these are, as `arrays_of` names them."""
+    params = LSTMParams(a["params.kernel"], a["params.recurrent_kernel"], a.get("params.bias"))
+    return Case(id, np.dtype(dtype), params=params, **{name: a[name] for name in a if "." not in name})
+
+
 def copied(case: Case) -> Case:
     """A case with arrays of its own: what a candidate writes to them, nobody else sees."""
-    a = {name: array.copy() for name, array in arrays_of(case).items()}
-    params = LSTMParams(a["params.kernel"], a["params.recurrent_kernel"], a.get("params.bias"))
-    inputs = {name: a[name] for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}
-    return replace(case, params=params, **inputs)
+    made = of_arrays({name: array.copy() for name, array in arrays_of(case).items()}, case.id, case.dtype.name)
+    return replace(made, mask=case.mask, options=case.options)
 
 
 def _taken(given: Mapping[str, Any], dtype: np.dtype[Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -154,11 +248,8 @@ def _kind(value: Any) -> str:
 
 def _reason(error: BaseException) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    message = " ".join(str(error).split())[:300]
+    try:
+        message = " ".join(str(error).split())[:300]
+    except Exception:  # noqa: BLE001 - the text is somebody's code too
+        message = "(whose text cannot be made)"
     return f"raised {type(error).__name__}: {message} ({frame.filename}, line {frame.lineno})"
-
-
-def _interrupt(thread: threading.Thread) -> None:
-    """Raise `OutOfTime` in a thread that still runs Python code."""
-    if thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(OutOfTime))

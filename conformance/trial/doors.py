@@ -10,12 +10,11 @@ from typing import Any
 
 from conformance.case import Case
 from conformance.errors import CandidateError
-from conformance.trial.call import Caller
+from conformance.trial.call import SECONDS, InThread
 from conformance.trial.checks import CHECKS
 from conformance.trial.declare import declared, left_out, meets
 from conformance.trial.runner import (
     PROFILES,
-    SECONDS,
     CheckResult,
     Trial,
     behaviour_cases,
@@ -115,7 +114,7 @@ def checks(
         raise CandidateError(f"profile={profile!r} is none of {', '.join(PROFILES)}.")
     without = declared(function)
     met = [trial for trial in trials(against) if meets(trial.case, without)]
-    call = Caller(function, seconds)
+    call = InThread(function, seconds)
     asked = PROFILES[profile or profile_of(call(met[0].case).result if met else {})]
 
     @lru_cache(maxsize=2)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable
@@ -83,3 +85,14 @@ def _run(source: str, load: Callable[[], Any]) -> Any:
         raise CandidateError(
             f"{source} raised {type(error).__name__} when it was imported: {text} ({frame.filename}, line {frame.lineno})."
         ) from error
+
+
+def imports_conformance(function: Callable[..., Any]) -> bool:
+    """Whether the module in which a candidate stands imports this package."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[getattr(function, "__module__", "")]))
+    except (KeyError, OSError, TypeError, SyntaxError):
+        return False
+    names = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    return any(name.partition(".")[0] == "conformance" for name in names)

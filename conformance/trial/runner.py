@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,15 +17,14 @@ from conformance.errors import CandidateError, OracleError
 from conformance.fixtures.store import Golden, golden
 from conformance.implementations import ORACLES, built_in
 from conformance.judging.compare import Comparison, compare_quantity
-from conformance.trial.call import Caller, Outcome, copied
+from conformance.trial.call import SECONDS, SLOW, Caller, Outcome, caller, copied
 from conformance.trial.checks import CHECKS, VECTOR, CallFailed, Check, NotApplicable, NotJudged, Remark
-from conformance.trial.declare import declared, left_out, meets, reduced
+from conformance.trial.declare import left_out, meets, reduced
 
 PROFILES = {"forward": FORWARD, "training": QUANTITIES}
 """Profile to the quantities that it asks for; behaviour is asked for in both."""
 
 AGAINST = ("fixtures", *ORACLES, "all")
-SECONDS = 10.0
 KEPT = 200_000
 """Up to so many numbers, what a candidate gave in a case is kept for whoever looks into a failure."""
 
@@ -329,7 +329,7 @@ def behaviour_cases(without: frozenset[str]) -> list[Case]:
 
 
 def run(
-    function: Callable[[Case], Any],
+    candidate: Callable[[Case], Any] | Caller,
     name: str,
     against: str = "fixtures",
     profile: str | None = None,
@@ -340,8 +340,8 @@ def run(
 
     Parameters
     ----------
-    function : callable
-        The candidate: takes a `Case`, gives a mapping of quantities.
+    candidate : callable
+        Takes a `Case`, gives a mapping of quantities; or what calls it.
     name : str
         What to call it.
     against : str
@@ -349,35 +349,48 @@ def run(
     profile : str, optional
         "forward" or "training"; when not given, "training" if the candidate gives any gradient.
     seconds : float
-        How long a call may take.
+        How long a call may take; what calls it knows that by itself.
     strict : bool
         Whether remarks count against it.
 
     Raises
     ------
     CandidateError
-        If nothing that it gave could be compared: it does not keep the contract at all.
+        If it returned what cannot be compared throughout: it does not keep the contract at all.
     """
-    without = declared(function)
+    call = caller(candidate, seconds)
+    without = call.without
     met = [trial for trial in trials(against) if meets(trial.case, without)]
     if not met:
         raise CandidateError(f"{name} declares that it is without {', '.join(sorted(without))}: no case meets that.")
-    call = Caller(function, seconds)
-    results: list[CheckResult] = []
-    given: dict[str, dict[str, Any]] = {}
-    unknown: dict[str, None] = {}
-    for trial in met:
-        outcome = call(trial.case)
-        unknown |= dict.fromkeys(outcome.unknown)
-        results += judge(trial, outcome, without)
-        if sum(np.size(array) for array in outcome.result.values()) <= KEPT:
-            given[trial.id] = outcome.result
-    _refuse_misuse(results, name)
+    outcomes = _outcomes(call, met)
+    results = [result for trial in met for result in judge(trial, outcomes[trial.id], without)]
+    if not any(outcome.failure and not outcome.returned for outcome in outcomes.values()):
+        _refuse_misuse(results, name)
+    unknown = dict.fromkeys(key for outcome in outcomes.values() for key in outcome.unknown)
+    given = {
+        trial.id: outcomes[trial.id].result
+        for trial in met
+        if sum(np.size(array) for array in outcomes[trial.id].result.values()) <= KEPT
+    }
     profile = profile or profile_of(r.quantity for r in results if r.comparison is not None)
     results += behaviours(call, without, PROFILES[profile])
     sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaviour_cases(without)}
     kept = {trial.id: trial for trial in met}
     return Report(name, against, tuple(results), profile, without, tuple(unknown), sizes, kept, given, strict)
+
+
+def _outcomes(call: Caller, met: Sequence[Trial]) -> dict[str, Outcome]:
+    """What came of each trial; after some that took too long, the smallest of the rest come first."""
+    outcomes: dict[str, Outcome] = {}
+    waiting = list(met)
+    while waiting:
+        trial = waiting.pop(0)
+        before = call.hangs
+        outcomes[trial.id] = call(trial.case)
+        if before < SLOW <= call.hangs:
+            waiting.sort(key=lambda trial: math.prod(trial.case.sizes))
+    return outcomes
 
 
 def profile_of(quantities: Iterable[str]) -> str:
@@ -387,7 +400,9 @@ def profile_of(quantities: Iterable[str]) -> str:
 
 def _refuse_misuse(results: Sequence[CheckResult], name: str) -> None:
     """Raise if nothing could be compared: then there is a mistake in the adapter, not a bug in an LSTM."""
-    if any(r.status == "not judged" or (r.comparison is not None and not r.comparison.reason) for r in results):
+    if not any(r.status in ("failed", "undeclared") for r in results) or any(
+        r.comparison is not None and not r.comparison.reason for r in results
+    ):
         return
     reasons: dict[str, int] = {}
     for r in results:

@@ -39,11 +39,9 @@ CAUGHT = {
     ),
     "grad_batch_mean": ({"d_kernel", "d_recurrent_kernel", "d_bias"}, {"output", "h", "c", "d_x", "d_h0", "d_c0"}),
     "dtype_narrowed": ({"output", "d_x"}, {"dtype", "shapes"}),
-    "dtype_widened": ({"dtype", "output"}, {"shapes"}),
     "state_leaks": ({"repeatable"}, {"dtype", "inputs-unchanged"}),
     "input_mutated": ({"inputs-unchanged"}, {"output", "d_x", "dtype"}),
     "batch_leak": ({"batch-order", "samples-independent", "output"}, {"repeatable", "dtype"}),
-    "sigmoid_overflow": ({"quiet-when-saturated"}, {"repeatable", "dtype"}),
     "nan_at_saturation": ({"output"}, {"repeatable", "dtype"}),
     "wrong_shape": ({"output", "shapes"}, {"h", "c", "d_x"}),
     "raises": ({"output", "d_kernel"}, {"shapes", "repeatable"}),
@@ -51,7 +49,6 @@ CAUGHT = {
     "ignores_x": ({"output", "inputs-unchanged"}, {"shapes"}),
     "wipes_cotangents": ({"inputs-unchanged"}, {"repeatable", "output", "d_x"}),
     "wipes_everything": ({"inputs-unchanged"}, {"repeatable", "output", "d_x"}),
-    "unstable_output_gate": ({"quiet-when-saturated"}, {"repeatable", "dtype"}),
     "shared_buffer": ({"repeatable"}, {"inputs-unchanged", "dtype"}),
     "lazy": ({"output"}, {"repeatable", "shapes"}),
     "misnamed": (set(), {"output", "d_kernel"}),
@@ -93,8 +90,8 @@ def test_a_module_that_silences_an_overflow_stays_silent(tmp_path: Path) -> None
 
 
 def test_the_forward_profile_looks_at_the_forward_pass_alone() -> None:
-    assert run(wrong.wide_gradients, "wide", profile="forward").conforms()
-    assert not run(wrong.wide_gradients, "wide", profile="training").conforms()
+    assert run(wrong.grad_batch_mean, "mean", profile="forward").conforms()
+    assert not run(wrong.grad_batch_mean, "mean", profile="training").conforms()
 
 
 @pytest.mark.parametrize("without", [("bias",), ("d_output",), ("h0", "c0"), ("d_output", "d_h", "d_c")])
@@ -119,7 +116,7 @@ def test_in_both_dtypes_a_loose_sigmoid_exceeds_the_allowed_error_tenfold() -> N
 def test_correct_engines_conform_in_both_profiles(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", name]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith(f"{name} conforms (profile training, against fixtures)")
+    assert printed.startswith(f"{name} conforms: all numbers are right (profile training, against fixtures)")
     assert "profile forward: conforms" in printed
     counted = re.search(r"([\d,]+) checks: ([\d,]+) passed, 0 failed, 0 not provided, 0 undeclared", printed)
     assert counted is not None
@@ -161,14 +158,6 @@ def test_a_trial_against_live_frameworks(oracle: str) -> None:
 def test_a_wrong_lstm_against_a_live_framework() -> None:
     report = run(wrong.grad_batch_mean, "mean", against="torch")
     assert statuses(report, "failed") == {"d_kernel", "d_recurrent_kernel", "d_bias"}
-
-
-def test_a_call_that_hangs_fails_by_its_time_limit_and_the_rest_goes_on() -> None:
-    report = run(wrong.hangs, "hangs", seconds=0.3)
-    late = [r for r in report.failures if "gave no result within 0.3 s" in r.message]
-    assert len({r.trial for r in late}) == 3, "after three it is not called any more"
-    assert any("not called any more" in r.message for r in report.failures)
-    assert statuses(report, "passed") >= {"output", "d_bias"}
 
 
 def test_an_exception_is_named_with_its_place() -> None:
@@ -214,9 +203,7 @@ def misuse(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (None, "no.such.module:lstm", "there is no module 'no'"),
         (None, "lstm", "'lstm' is no candidate"),
         ("def lstm(case): return None", "mine.py:lstm", "Mostly: returned None, expected a mapping"),
-        ("def lstm(case): return {'output': [1.0]}", "mine.py:lstm", "Mostly: output: is a list"),
-        ("def lstm(case): raise RuntimeError('no')", "mine.py:lstm", "Mostly: raised RuntimeError: no"),
-        ("def lstm(): ...", "mine.py:lstm", "takes 0 positional arguments but 1 was given"),
+        ("def lstm(case): return {'output': ['a']}", "mine.py:lstm", "Mostly: output: is a list"),
     ],
 )
 def test_misuse_is_one_clear_line_and_status_2(
@@ -260,10 +247,10 @@ def test_json_report_keeps_its_schema_and_junit_can_be_read(name: str, tmp_path:
     jsonschema.validate(report, json_report.schema())
     assert report["verdict"] == ("conforms" if status == 0 else "does not conform")
     counts = report["counts"]
-    assert counts["checks"] == counts["passed"] + counts["failed"] + counts["not_provided"] + counts["undeclared"]
+    assert counts.pop("checks") == sum(counts.values())
     assert len(report["failures"]) == counts["failed"]
     read = JUnitXml.fromfile(str(junit_file))
-    assert (read.tests, read.failures) == (counts["checks"], counts["failed"])
+    assert (read.tests, read.failures) == (sum(counts.values()), counts["failed"])
     assert (report["smallest_failure"] is None) == (status == 0)
 
 
@@ -277,7 +264,7 @@ def test_baseline_lists_new_failures_lost_checks_and_grown_errors(
     assert main(["check", f"{WRONG}:grad_batch_mean", "--baseline", str(old)]) == 1
     assert re.search(r"[1-9]\d* newly failing:\n    \S+:d_kernel", capsys.readouterr().out)
     assert main(["check", f"{WRONG}:forward_only", "--profile", "forward", "--baseline", str(old)]) == 1
-    assert re.search(r"[1-9]\d* no longer run:\n    \S+:d_x", capsys.readouterr().out)
+    assert re.search(r"[1-9]\d* no longer run or judged:\n    \S+:d_x", capsys.readouterr().out)
 
     before = json.loads(old.read_text())
     for check in before["checks"]:
@@ -301,7 +288,7 @@ def test_repro_prints_a_program_that_shows_the_failure(
     printed = capsys.readouterr().out
     actual = re.search(r"failed +\w+: .* expected (\S+), actual (\S+),", printed)
     assert actual is not None
-    program = printed.partition("The same without lstm-conformance:\n\n")[2]
+    program = printed.partition("since the candidate imports it:\n\n")[2]
     assert "conformance." not in program.replace(str(WRONG), "")
     shown = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True

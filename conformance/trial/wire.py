@@ -1,0 +1,65 @@
+"""How a candidate's process and the one that judges it talk: JSON and raw arrays, in both directions.
+
+A message is four bytes, the length of a header, little-endian; the header, JSON in UTF-8; and the bytes of the arrays that
+the header lists under "arrays" as [name, dtype, shape], one behind the other, in C order. NumPy's names of dtypes tell the
+order of bytes too: "<f4", "<f8".
+
+- The candidate begins: {"without": [...], "needs_conformance": false}, what it declares, and whether it imports this package; or
+  {"refused": "..."}, why it cannot be called.
+- {"call": n, "id": "...", "dtype": "float64"} asks for a call with the case whose arrays follow: x, h0, c0, d_output, d_h,
+  d_c, params.kernel, params.recurrent_kernel, params.bias. The answer has the results as arrays, "odd" with the type of
+  whatever is no array, and "failure", "trace", "warned", "unknown", "mutated" and "returned", as `Outcome` has them.
+- {"look": n} asks for what the arrays that call n gave hold by now; of the last `HELD` calls.
+- Whoever closes the pipe has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import IO, Any
+
+import numpy as np
+
+HELD = 4
+LENGTH = struct.Struct("<I")
+
+
+def send(stream: IO[bytes], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Write a message; arrays of Python objects are told as what they are, and not sent."""
+    odd = dict(header.get("odd", ()))
+    plain = {}
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            odd[name] = type(array).__name__
+        else:
+            plain[name] = np.ascontiguousarray(array).reshape(array.shape)
+    listed = [[name, array.dtype.str, array.shape] for name, array in plain.items()]
+    text = json.dumps({**header, "odd": odd, "arrays": listed}).encode()
+    stream.write(b"".join([LENGTH.pack(len(text)), text, *(array.tobytes() for array in plain.values())]))
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+    """Read a message: its header, and the arrays, which can be written to.
+
+    Raises
+    ------
+    EOFError
+        If the other side has ended.
+    """
+    header: dict[str, Any] = json.loads(_read(stream, LENGTH.unpack(_read(stream, LENGTH.size))[0]))
+    arrays = {}
+    for name, dtype, shape in header["arrays"]:
+        array = np.empty(shape, dtype)
+        data = _read(stream, array.nbytes)
+        arrays[name] = np.frombuffer(bytearray(data), array.dtype).reshape(shape) if data else array
+    return header, arrays
+
+
+def _read(stream: IO[bytes], length: int) -> bytes:
+    data = stream.read(length) if length else b""
+    if len(data) < length:
+        raise EOFError
+    return data
