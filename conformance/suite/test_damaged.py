@@ -30,6 +30,7 @@ from lstm_ref.errors import (
     UnreadableFileError,
     UnsafeFileError,
 )
+from lstm_ref.formats.pickle_names import is_data_type, is_key
 
 FORMATS = ("zip.pt", "legacy.pth", "model.safetensors", "model.keras", "model.weights.h5", "legacy.h5", "keras2.hdf5")
 LONGEST = 20.0  # seconds that reading a file of a few kilobytes may take on a busy machine
@@ -297,3 +298,27 @@ def test_reading_from_memory_of_a_zip_needs_no_temporary_file(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     lstm_ref.load(copy)
     assert [entry.name for entry in tmp_path.iterdir()] == ["only.keras"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("torch.float16", True),
+        ("torch.FloatStorage", True),
+        ("torch.storage.UntypedStorage", True),
+        ("torch.load", False),
+        ("torch.hub.load", False),
+        ("torch.storage.load", False),
+        ("os.floating", False),
+        ("torch.utils.int32", False),
+    ],
+)
+def test_only_storages_and_dtypes_of_pytorch_are_data_types(name: str, data: bool) -> None:
+    assert is_data_type(name) is data
+
+
+@pytest.mark.parametrize(
+    ("key", "sound"), [(None, True), ("a", True), (2**64 - 1, True), (2**64, False), (-(2**64), False), ([], False)]
+)
+def test_keys_of_a_dict_are_small(key: object, sound: bool) -> None:
+    assert is_key(key) is sound

@@ -158,6 +158,13 @@ def test_every_case_of_the_matrix_is_fit_or_flagged() -> None:
         (lambda c: changed(c, d_c=c.d_h), "two cotangents are equal"),
         (lambda c: changed(c, d_c=0 * c.d_h, d_h=0 * c.d_h, d_output=0 * c.d_output), "every cotangent is zero"),
         (lambda c: changed(c, x=np.full((2, 4, 3), np.nan)), "not finite"),
+        (lambda c: changed(c, c0=c.c0 * 1000), "far beyond 100"),
+        (lambda c: changed(c, x=c.x[:0], h0=c.h0[:0], c0=c.c0[:0], d_output=c.d_output[:0]), "B is 0"),
+        (
+            lambda c: changed(c, d_c=0 * c.d_c, d_output=0 * c.d_output, d_h=np.eye(2, 5, 3)[::-1] * [[0], [1]]),
+            "a single",
+        ),
+        (lambda c: changed(c, recurrent_kernel=np.tile(c.params.recurrent_kernel[:, :5], 4)), "of recurrent_kernel"),
         (lambda c: Spec(2, 1, 3, 5).build(), "T is 1"),
         (lambda c: Spec(2, 2, 3, 5).build(), "T is 2"),
         (lambda c: Spec(1, 4, 3, 5).build(), "B is 1"),

@@ -125,3 +125,12 @@ def test_a_declaration_decides_which_cases_are_met() -> None:
     assert not meets(CASE, frozenset({"bias"}))
     with pytest.raises(CandidateError, match=r"without=\['dh'\] names neither inputs \(h0, .*nor quantities"):
         conformance.candidate(without="dh")
+
+
+def test_two_biases_whose_gradients_differ_are_taken_in_the_mean() -> None:
+    case = Spec(2, 4, 3, 5).build()
+    layout = conformance.Layout("ifco", biases=2)
+    gradient = np.arange(4.0 * case.sizes[3])
+    zeros = np.zeros_like(case.params.kernel), np.zeros_like(case.params.recurrent_kernel)
+    found = layout.gradients(case, *zeros, gradient, gradient + 2)
+    np.testing.assert_array_equal(found["d_bias"], gradient + 1)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import conformance
 from conformance.report.summary import Check, summarise
 
 
@@ -21,3 +27,12 @@ def test_counts_and_worst_shares() -> None:
 
 def test_nothing_ran_is_said_plainly() -> None:
     assert summarise([], ["no network"]) == ["0 checks. 1 parts not run.", "not run: no network"]
+
+
+def test_a_run_of_the_suite_ends_with_it() -> None:
+    suite = Path(conformance.__file__).parent / "suite/test_matrix.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(suite), "-k", "torch-float64-B1-T1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^=+ conformance of lstm_ref =+$", done.stdout, re.M), done.stdout
+    assert re.search(r"^[\d,]+ checks: [\d,]+ against torch\. 0 failed", done.stdout, re.M)

@@ -408,7 +408,9 @@ def test_a_page_of_what_was_not_judged_says_so() -> None:
 def test_a_program_that_needs_nothing_of_this_package_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "a.py").write_text("import numpy as np\n\ndef lstm(case):\n    return {'output': case.x[..., :1] * 0 + 1}\n")
+    (tmp_path / "a.py").write_text(
+        "import numpy as np\n\ndef lstm(case):\n    return {'output': case.x[..., :1] * 0 + 1}\n"
+    )
     assert main(["repro", f"{tmp_path}/a.py:lstm", "smallest-float64"]) in (1, 2)
     printed = capsys.readouterr()
     if "there is no case" in printed.err:
