@@ -14,7 +14,7 @@ from conformance.report.json_report import NOTHING, Changes, by_message, explain
 from conformance.trial.checks import CHECKS
 from conformance.trial.runner import PROFILES, STATUSES, CheckResult, Report
 
-MOST = 12
+MOST, FEW = 12, 4
 """How many entries of a list are shown before the rest is counted."""
 
 
@@ -124,9 +124,13 @@ def _failures(report: Report, spec: str, console: Console) -> None:
     for kind, ids in by_message(report.remarks).items():
         console.print(f"\nRemark, {', '.join(ids)}\n  {escape(kind)}", highlight=False, soft_wrap=True)
     if report.not_judged:
-        cases = list(dict.fromkeys(result.trial for result in report.not_judged))
-        console.print(f"\nNot judged: {len(cases)} case{'s' * (len(cases) > 1)}", highlight=False)
-        _listed([f"{escape(case)}: {escape(_why(report, case))}" for case in cases], console)
+        cases: dict[str, dict[str, None]] = {}
+        for result in report.not_judged:
+            cases.setdefault(result.message.removeprefix(f"{result.quantity}: "), {})[result.trial] = None
+        for why, tried in cases.items():
+            counted = f"{len(tried)} case{'s' * (len(tried) > 1)}"
+            some = f"{', '.join([*tried][:FEW])}{' and so on' if len(tried) > FEW else ''}"
+            console.print(f"\nNot judged, {counted}: {some}\n  {escape(why)}", highlight=False, soft_wrap=True)
     smallest = report.smallest_failure
     if smallest is None or smallest.behaviour:
         left_out = sorted(
@@ -150,10 +154,6 @@ def _failures(report: Report, spec: str, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-
-
-def _why(report: Report, case: str) -> str:
-    return next(result.message for result in report.not_judged if result.trial == case)
 
 
 def _distinct(results: list[CheckResult]) -> list[CheckResult]:

@@ -13,7 +13,7 @@ NUMERIC = "fiub"
 def as_array(value: Any, dtype: np.dtype[Any]) -> Any:
     """`value` as a NumPy array of the numbers that it holds; as it is if it holds none that could be told.
 
-    Tensors are detached from their graph and brought to the CPU. Of PyTorch's bfloat16, which NumPy does not have,
+    Tensors are detached from their graph and brought to the CPU. Of bfloat16 and its like, which NumPy does not have,
     float32 is made. Whatever has no dtype of its own, such as a list of numbers, gets the case's.
 
     Parameters
@@ -23,14 +23,15 @@ def as_array(value: Any, dtype: np.dtype[Any]) -> Any:
     dtype : numpy.dtype
         The case's.
     """
-    if isinstance(value, np.ndarray):
-        return value
-    for step in ("detach", "cpu", "resolve_conj", "resolve_neg"):  # PyTorch's; others have none of them
-        value = getattr(value, step, lambda value=value: value)()
-    try:
-        if str(getattr(value, "dtype", "")) == "torch.bfloat16":
-            value = value.float()
-        array = np.asarray(value) if hasattr(value, "dtype") else np.asarray(value, dtype)
-    except Exception:  # noqa: BLE001 - whatever somebody's array class raises, it is no array then
-        return value
+    array = value
+    if not isinstance(value, np.ndarray):
+        try:
+            for step in ("detach", "cpu", "resolve_conj", "resolve_neg"):  # PyTorch's; others have none of them
+                value = getattr(value, step)() if hasattr(value, step) else value
+            value = value.float() if str(getattr(value, "dtype", "")) == "torch.bfloat16" else value
+            array = np.asarray(value) if hasattr(value, "dtype") else np.asarray(value, dtype)
+        except Exception:  # noqa: BLE001 - whatever somebody's array class raises, it is no array then
+            return value
+    if array.dtype.name.startswith(("bfloat16", "float8")):  # as ml_dtypes names those of JAX and TensorFlow
+        array = array.astype(np.float32)
     return array if array.dtype.kind in NUMERIC or hasattr(value, "dtype") else value

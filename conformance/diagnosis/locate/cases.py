@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import permutations
 
 from conformance.case import QUANTITIES
@@ -29,7 +30,9 @@ def in_cases(report: Report, known: Collection[str] = ()) -> list[Statement]:
     known : collection of str
         The slugs of bugs that were found.
     """
-    by_value = [r for r in report.of_profile(report.profile) if not r.behaviour]
+    by_value = [r for r in report.of_profile(report.profile) if not r.behaviour and r.status != "not judged"]
+    judged = {r.trial for r in by_value}
+    report = replace(report, trials={id: trial for id, trial in report.trials.items() if id in judged})
     found = [*_failed_calls(report, by_value), *_shapes(report, by_value)]
     found += _types(report, by_value)
     return found if set(known) - set(OBSERVED) else found + _numbers(report, by_value)

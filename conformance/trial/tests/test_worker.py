@@ -154,7 +154,7 @@ def lstm(case):
     done = check(tmp_path, text, "--seconds", "0.5")
     assert done.returncode == 1
     assert "kernel.py:lstm incomplete (profile training" in done.stdout
-    assert "Not judged: 1 case" in done.stdout
+    assert "Not judged, 1 case: plain-all-float64\n  gave no result within 0.5 s\n" in done.stdout
 
 
 def test_a_call_costs_little_more_than_the_candidate_takes() -> None:
