@@ -52,14 +52,14 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, np.ndarray[Any
     header: dict[str, Any] = json.loads(_read(stream, LENGTH.unpack(_read(stream, LENGTH.size))[0]))
     arrays = {}
     for name, dtype, shape in header["arrays"]:
-        array = np.empty(shape, dtype)
-        data = _read(stream, array.nbytes)
-        arrays[name] = np.frombuffer(bytearray(data), array.dtype).reshape(shape) if data else array
+        array = arrays[name] = np.empty(shape, dtype)
+        if array.size and stream.readinto(array.reshape(-1).view(np.uint8)) < array.nbytes:  # type: ignore[attr-defined]
+            raise EOFError
     return header, arrays
 
 
 def _read(stream: IO[bytes], length: int) -> bytes:
-    data = stream.read(length) if length else b""
+    data = stream.read(length)
     if len(data) < length:
         raise EOFError
     return data
