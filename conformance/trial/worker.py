@@ -75,7 +75,8 @@ class Worker(Caller):
     def __enter__(self) -> Worker:
         self._handlers = {}
         if threading.current_thread() is threading.main_thread():
-            self._handlers = {number: signal.signal(number, _leave) for number in ENDED_BY}
+            endings = [number for number in ENDED_BY if signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores one
+            self._handlers = {number: signal.signal(number, _leave) for number in endings}
         try:
             self._begin()
         except BaseException as error:

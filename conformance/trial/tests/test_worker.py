@@ -189,8 +189,9 @@ def begun(folder: Path, seconds: float) -> tuple[subprocess.Popen[bytes], int]:
     """A `check` that is in its first call, and the process that makes it."""
     spec = put(folder, SLOW.replace("SECONDS", str(seconds)))
     process = subprocess.Popen(
-        [*CHECK, spec, "--seconds", "50"], cwd=folder, start_new_session=True, stderr=subprocess.PIPE
-    )
+        [*CHECK, spec, "--seconds", "50"], cwd=folder, start_new_session=True, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whatever nohup told this process
+    )  # fmt: skip
     note = folder / "pid"
     until = time.monotonic() + 20
     while not (note.exists() and note.read_text()):
