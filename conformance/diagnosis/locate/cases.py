@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import permutations
 
 from conformance.case import QUANTITIES
+from conformance.cases.matrix import DTYPES
 from conformance.diagnosis.finding import Statement, is_right, is_wrong
 from conformance.diagnosis.locate.prober import listed
 from conformance.diagnosis.search import OBSERVED
@@ -78,7 +79,12 @@ def _failed_calls(report: Report, results: list[CheckResult]) -> list[Statement]
             message, others = _CRASH.sub(rf"\1 ({' or '.join(signals)})", message), []
         also = "; the numbers in the message differ" if others else ""
         cases = f"In {len(alike)} of {len(report.trials)} cases"
-        found.append(is_wrong(f"{cases} it {message}{_which(report, alike)}{also}."))
+        where = _which(report, alike)
+        dtype = next((name for name in DTYPES if where.startswith(f", all those in {name} ")), "")
+        way_out = (
+            f' If it does not know {dtype}, declare that: conformance.candidate(without=("{dtype}",)).' if dtype else ""
+        )
+        found.append(is_wrong(f"{cases} it {message}{where}{also}.{way_out}"))
     if len(reasons) > FEW:
         found.append(is_wrong(f"Calls failed in {len(reasons) - FEW} further ways."))
     failed = {trial for alike in reasons.values() for trial in alike}
@@ -134,7 +140,7 @@ def _which(report: Report, trials: Collection[str]) -> str:
             return f", all those with {axis} of {min(ins)} or more and no others"
         if max(ins) < min(outs):
             return f", all those with {axis} of {max(ins)} or less and no others"
-    for dtype in ("float64", "float32"):
+    for dtype in DTYPES:
         if all(id.endswith(dtype) for id in trials) and len(trials) == sum(id.endswith(dtype) for id in every):
             return f", all those in {dtype} and no others"
     named = sorted({id.rpartition("-")[0] for id in trials})

@@ -126,6 +126,7 @@ def test_who_raises_in_one_dtype_is_judged_and_diagnosed_in_the_other(
     assert "grad-batch-mean" in printed
     assert f"was not called any more in {dtype} after it raised TypeError: no {dtype} here" in printed
     assert f"{SAME} times in a row" in printed
+    assert f'declare that: conformance.candidate(without=("{dtype}",)).' in printed
 
 
 def only(dtype: str, case: Case) -> Result:
