@@ -62,7 +62,9 @@ def test_what_happens_at_saturation_alone_is_noticed(what: str) -> None:
             raise FloatingPointError("overflow")
         return {**result, "c": result["c"] * case.dtype.type(what)}
 
-    assert failed(run(at_saturation, what)) == {"quiet-when-saturated"}
+    report = run(at_saturation, what)
+    assert failed(report) == {"quiet-when-saturated"}
+    assert not report.numbers_right
 
 
 def test_a_first_call_that_fails_is_not_repeatable() -> None:
