@@ -34,6 +34,15 @@ class Draw:
         """float64 numbers between -`bound` and `bound`, with all 53 bits in use."""
         return (2.0 * self._unit(*shape) - 1.0) * bound
 
+    def normal(self, deviation: float, *shape: int) -> FloatArray:
+        """float64 numbers of a normal distribution around 0; their last bits are those of the machine's log and cos.
+
+        Source: G. E. P. Box and M. E. Muller, A note on the generation of random normal deviates, 1958.
+        """
+        radius = np.sqrt(-2.0 * np.log1p(-self._unit(*shape)))
+        numbers: FloatArray = deviation * radius * np.cos(2.0 * np.pi * self._unit(*shape))
+        return numbers
+
     def _unit(self, *shape: int) -> FloatArray:
         raw = self._bits.random_raw(int(np.prod(shape, dtype=np.int64)))
         return (np.asarray(raw, dtype=np.uint64) >> np.uint64(11)).astype(np.float64).reshape(shape) * 2.0**-53

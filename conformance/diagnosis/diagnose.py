@@ -13,7 +13,7 @@ from conformance.case import FORWARD, Case
 from conformance.diagnosis import search
 from conformance.diagnosis.bugs.catalogue import bugs
 from conformance.diagnosis.bugs.hypothesis import FORMULAS, GRADIENTS_ARE, TRUE, Hypothesis
-from conformance.diagnosis.evidence import DERIVED, Observation, fits, narrow, observe
+from conformance.diagnosis.evidence import DERIVED, Observation, fits, in_proportion, narrow, observe
 from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement
 from conformance.diagnosis.locate import locate
 from conformance.diagnosis.locate.cases import in_cases
@@ -108,7 +108,9 @@ class _Examination:
     def observations(self) -> dict[str, Observation]:
         """What the candidate gave, by trial, in the order of the calls."""
         report = self.report
-        seen = {id: observe(report.trials[id].case, given, self.training) for id, given in report.given.items()}
+        trials = {id: report.trials[id] for id in report.given}
+        known = {id: in_proportion(trial.allowed(), trial.expected()) for id, trial in trials.items()}
+        seen = {id: observe(trials[id].case, given, self.training, known[id]) for id, given in report.given.items()}
         rounded = {dtype for dtype in DTYPES if narrow(o for o in seen.values() if o.case.dtype == dtype)}
         return {id: replace(o, narrow=o.case.dtype.name in rounded) for id, o in seen.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,17 @@ import numpy as np
 from conformance.case import FORWARD, Case, Result
 from conformance.diagnosis.bugs.hypothesis import Hypothesis
 from conformance.judging.compare import compare_quantity
-from conformance.judging.tolerance import roundoff
+from conformance.judging.noise import perturbed
+from conformance.judging.tolerance import Allowed, allowed_from_truth, roundoff, scale_of, smallest
 from lstm_ref.params import FloatArray
 
 NARROWER = {"float64": "float32", "float32": "float16"}
 LAST_DIGITS = 8
+ALIKE = 8.0
+"""How many times the allowed error of a correct LSTM, in proportion to the numbers, a candidate and a hypothesis may be
+apart: both were rounded, and with a bug numbers may grow, and their errors with them, where in a correct LSTM they do not."""
+RUNS = 8
+"""So many runs show what rounding does to a probe, of which only the order of magnitude matters."""
 ENOUGH = 100
 """So many different numbers are needed to say in which dtype they were computed."""
 DERIVED = 1500
@@ -33,11 +40,22 @@ class Observation:
         Quantity to array, of the case's shape and dtype; what was of another shape is left out.
     narrow : bool
         Whether it is to be compared as if it were of the next narrower dtype.
+    known : mapping or None
+        Quantity to the allowed error of a correct LSTM over its largest number, where it is known already.
     """
 
     case: Case
     given: dict[str, FloatArray]
     narrow: bool = False
+    known: Mapping[str, float] | None = None
+
+    @cached_property
+    def relative(self) -> Mapping[str, float]:
+        """Quantity to the allowed error of a correct LSTM over its largest number."""
+        if self.known is not None:
+            return self.known
+        right = {name: runs[0] for name, runs in perturbed(self.case, 1).items()}
+        return in_proportion(allowed_from_truth(self.case, self.case.dtype, RUNS), right)
 
     @property
     def weight(self) -> int:
@@ -47,7 +65,9 @@ class Observation:
 
     def agrees(self, quantity: str, result: Result) -> bool:
         """Whether a result equals what was given, within the error allowed for the dtype that it was computed in."""
-        told = compare_quantity(self.case, quantity, self.given[quantity], result)
+        limit = ALIKE * self.relative[quantity] * scale_of(result[quantity])
+        allowed = {quantity: max(limit, smallest(self.case.dtype))}
+        told = compare_quantity(self.case, quantity, self.given[quantity], result, allowed)
         if told.passed or not self.narrow:
             return told.passed
         dtype = np.dtype(NARROWER[self.case.dtype.name])
@@ -61,8 +81,16 @@ class Observation:
         return [name for name in asked if name in result and not self.agrees(name, result)]
 
 
-def observe(case: Case, given: Mapping[str, Any], with_gradients: bool = True) -> Observation:
-    """An observation of a candidate's raw result."""
+def in_proportion(allowed: Allowed, right: Result) -> dict[str, float]:
+    """Quantity to its allowed error over its largest number, and where that is zero to the least of the others."""
+    shares = {name: allowed[name] / scale for name, values in right.items() if (scale := scale_of(values))}
+    return dict.fromkeys(right, min(shares.values(), default=0.0)) | shares
+
+
+def observe(
+    case: Case, given: Mapping[str, Any], with_gradients: bool = True, known: Mapping[str, float] | None = None
+) -> Observation:
+    """An observation of a candidate's raw result; `known` as in `Observation`."""
     arrays = {}
     for name, shape in case.shapes.items():
         array = given.get(name)
@@ -71,7 +99,7 @@ def observe(case: Case, given: Mapping[str, Any], with_gradients: bool = True) -
         if with_gradients or name in FORWARD:
             with np.errstate(over="ignore"):
                 arrays[name] = np.asarray(array).astype(case.dtype)  # a matrix or a masked array is an array, too
-    return Observation(case, arrays)
+    return Observation(case, arrays, known=known)
 
 
 def narrow(observations: Iterable[Observation]) -> bool:

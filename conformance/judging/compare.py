@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.case import AXES, Case, Result
-from conformance.judging.tolerance import allowed_error, scale_of
+from conformance.judging.tolerance import Allowed, scale_of
 from lstm_ref.params import GATES, FloatArray
 
 
@@ -23,7 +23,7 @@ class Comparison:
     share : float
         The worst error divided by the allowed one; inf where no error can be told.
     relative : float
-        The worst error divided by the quantity's scale; see `conformance.judging.tolerance`.
+        The worst error divided by the largest magnitude that is expected.
     wrong, total : int
         How many numbers are outside the allowed error, and of how many.
     index : str
@@ -81,8 +81,8 @@ def errors(actual: FloatArray, expected: FloatArray) -> npt.NDArray[np.float64]:
     return np.where(same, 0.0, np.where(np.isfinite(error), error, np.inf))
 
 
-def compare_quantity(case: Case, quantity: str, actual: object, expected: Result) -> Comparison:
-    """Compare one quantity elementwise, with the error that the tolerance table allows.
+def compare_quantity(case: Case, quantity: str, actual: object, expected: Result, allowed: Allowed) -> Comparison:
+    """Compare one quantity elementwise with what is expected.
 
     NaN has to be where NaN is expected and nowhere else, infinities likewise; the shape has to be the case's exactly.
     Numbers of another dtype are compared all the same.
@@ -94,7 +94,9 @@ def compare_quantity(case: Case, quantity: str, actual: object, expected: Result
     actual : object
         What the candidate gave.
     expected : mapping
-        What the oracle gave: every quantity, since relatives share a scale.
+        What the oracle gave.
+    allowed : mapping
+        Quantity to the largest error that an element of it may have; see `conformance.judging.tolerance`.
     """
 
     def incomparable(reason: str) -> Comparison:
@@ -111,26 +113,25 @@ def compare_quantity(case: Case, quantity: str, actual: object, expected: Result
         return Comparison(case.id, quantity, True, 0.0)
 
     wanted = expected[quantity]
-    scale = scale_of(quantity, expected)
-    allowed = allowed_error(quantity, case.dtype, case.sizes[1], scale)
+    scale, limit = scale_of(wanted), allowed[quantity]
     error = errors(actual, wanted)
     worst = np.unravel_index(int(error.argmax()), error.shape)
     return Comparison(
         case_id=case.id,
         quantity=quantity,
-        passed=bool(error[worst] <= allowed),
-        share=float(error[worst] / allowed),
+        passed=bool(error[worst] <= limit),
+        share=float(error[worst] / limit),
         relative=float(error[worst] / scale) if scale else float(error[worst]),
-        wrong=int((error > allowed).sum()),
+        wrong=int((error > limit).sum()),
         total=actual.size,
         index=name_index(quantity, tuple(int(i) for i in worst), case.sizes[3]),
         expected=float(wanted[worst]),
         actual=float(actual[worst]),
-        allowed=allowed,
+        allowed=limit,
     )
 
 
-def compare(case: Case, actual: Result, expected: Result) -> list[Comparison]:
+def compare(case: Case, actual: Result, expected: Result, allowed: Allowed) -> list[Comparison]:
     """Compare every quantity that the oracle gives; one that the candidate leaves out fails."""
     comparisons = []
     for quantity in case.shapes:
@@ -138,5 +139,5 @@ def compare(case: Case, actual: Result, expected: Result) -> list[Comparison]:
             reason = "is missing from the result"
             comparisons.append(Comparison(case.id, quantity, False, np.inf, np.inf, reason=reason))
         else:
-            comparisons.append(compare_quantity(case, quantity, actual[quantity], expected))
+            comparisons.append(compare_quantity(case, quantity, actual[quantity], expected, allowed))
     return comparisons

@@ -15,9 +15,10 @@ from conformance.report.summary import Check
 def verdict(record_property: Callable[[str, object], None]) -> Callable[..., None]:
     """A function ``verdict(oracle, case, actual, expected)`` that compares all quantities and fails if one is wrong."""
     from conformance.judging.compare import compare
+    from conformance.judging.tolerance import allowed_between
 
     def judge(oracle: str, case: Any, actual: Any, expected: Any) -> None:
-        comparisons = compare(case, actual, expected)
+        comparisons = compare(case, actual, expected, allowed_between(case))
         assert comparisons, "nothing was compared"
         for comparison in comparisons:
             check = Check(

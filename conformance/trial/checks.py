@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from conformance.case import AXES, Case
 from conformance.judging.compare import compare_quantity
+from conformance.judging.tolerance import allowed_between
 from conformance.trial.call import Outcome
 from lstm_ref.params import FloatArray
 
@@ -66,7 +67,7 @@ def _first_difference(case: Case, actual: dict[str, FloatArray], expected: dict[
     for quantity in expected:
         if quantity not in actual:
             return f"{quantity} is missing from one of them"
-        comparison = compare_quantity(case, quantity, actual[quantity], expected)
+        comparison = compare_quantity(case, quantity, actual[quantity], expected, allowed_between(case))
         if not comparison.passed:
             return str(comparison)
     return None

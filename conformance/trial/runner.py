@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from conformance.case import FORWARD, GRADIENTS, QUANTITIES, Case, Result
 from conformance.errors import CandidateError, OracleError
-from conformance.fixtures.store import Golden, golden
+from conformance.fixtures.store import FORMAT, Golden, golden
 from conformance.implementations import ORACLES, built_in
 from conformance.judging.compare import Comparison, compare_quantity
+from conformance.judging.tolerance import Allowed, allowed_between
 from conformance.trial.call import SECONDS, SLOW, Caller, Outcome, caller, copied
 from conformance.trial.checks import CHECKS, VECTOR, CallFailed, Check, NotApplicable, NotJudged, Remark
 from conformance.trial.declare import left_out, meets, reduced
+
+Value = TypeVar("Value")
 
 PROFILES = {"forward": FORWARD, "training": QUANTITIES}
 """Profile to the quantities that it asks for; behaviour is asked for in both."""
@@ -31,11 +34,12 @@ KEPT = 200_000
 
 @dataclass(frozen=True)
 class Trial:
-    """One case and who says what is right: a golden vector's certified values, or a live framework."""
+    """One case, who says what is right, a golden vector's certified values or a live framework, and how nearly."""
 
     oracle: str
     case: Case
     expected: Callable[[], Result]
+    allowed: Callable[[], Allowed]
 
     @property
     def id(self) -> str:
@@ -222,20 +226,26 @@ def trials(against: str, dtypes: Sequence[str] = ("float64", "float32")) -> list
     vectors = golden(dtypes)
     found: list[Trial] = []
     if against in ("fixtures", "all"):
-        found += [Trial("fixtures", v.case, _constant(v)) for v in vectors]
+        found += [Trial("fixtures", v.case, _constant(v.expected), _constant(v.allowed)) for v in vectors]
     for oracle in ORACLES:
         if against in (oracle, "all"):
             engine = built_in(oracle)
-            found += [Trial(oracle, case, _computed(engine, case)) for case in _live_cases(vectors, dtypes)]
+            found += [
+                Trial(oracle, case, _computed(engine, case), _estimated(case)) for case in _live_cases(vectors, dtypes)
+            ]
     return found
 
 
-def _constant(vector: Golden) -> Callable[[], Result]:
-    return lambda: vector.expected
+def _constant(value: Value) -> Callable[[], Value]:
+    return lambda: value
 
 
 def _computed(engine: Callable[[Case], Result], case: Case) -> Callable[[], Result]:
     return cache(lambda: engine(copied(case)))
+
+
+def _estimated(case: Case) -> Callable[[], Allowed]:
+    return cache(lambda: allowed_between(case))
 
 
 def _live_cases(vectors: Sequence[Golden], dtypes: Sequence[str]) -> Iterator[Case]:
@@ -265,7 +275,9 @@ def judge(trial: Trial, outcome: Outcome, without: frozenset[str]) -> list[Check
             status = "not provided" if quantity in left_out(without) else "undeclared"
             results.append(CheckResult(id, trial.id, quantity, status, f"{quantity} is missing from the result"))
         else:
-            comparison = compare_quantity(trial.case, quantity, outcome.result[quantity], trial.expected())
+            comparison = compare_quantity(
+                trial.case, quantity, outcome.result[quantity], trial.expected(), trial.allowed()
+            )
             status, message = ("passed", "") if comparison.passed else ("failed", str(comparison))
             results.append(CheckResult(id, trial.id, quantity, status, message, comparison))
     return results
@@ -422,4 +434,4 @@ def environment() -> dict[str, Any]:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return {"versions": versions, "platform": platform.platform(), "seed": "golden vectors of format 1"}
+    return {"versions": versions, "platform": platform.platform(), "seed": f"golden vectors of format {FORMAT}"}

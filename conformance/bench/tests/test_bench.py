@@ -29,6 +29,7 @@ from conformance.errors import OracleError
 from conformance.implementations import built_in, reference
 from conformance.implementations.prepared import Prepared
 from conformance.judging.compare import compare
+from conformance.judging.tolerance import allowed_between
 from lstm_ref.errors import UnsupportedError
 
 SMALL = (3, 4, 2, 5)
@@ -46,7 +47,8 @@ def loop(count: int) -> Callable[[], None]:
 
 def wrong(case: Case, actual: Result, oracle: Implementation) -> list[str]:
     """What differs from an oracle, of what there is."""
-    return [str(c) for c in compare(case, actual, oracle(case)) if c.quantity in actual and not c.passed]
+    comparisons = compare(case, actual, oracle(case), allowed_between(case))
+    return [str(c) for c in comparisons if c.quantity in actual and not c.passed]
 
 
 @pytest.mark.parametrize("unit", [1e-5, 1e-2], ids=["microseconds", "milliseconds"])

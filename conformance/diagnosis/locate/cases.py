@@ -122,7 +122,7 @@ def _shapes(report: Report, results: list[CheckResult]) -> list[Statement]:
         for axes in permutations(range(array.ndim)):
             turned = array.transpose(axes).astype(trial.case.dtype)
             if turned.shape == trial.case.shapes[r.quantity]:
-                right = compare_quantity(trial.case, r.quantity, turned, trial.expected()).passed
+                right = compare_quantity(trial.case, r.quantity, turned, trial.expected(), trial.allowed()).passed
                 text = f"The axes of {r.quantity} are in another order; with transpose{axes} its numbers are "
                 found[r.quantity] = is_wrong(text + ("right." if right else "wrong as well."))
     return list(found.values())
