@@ -106,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     bugs.add_argument(
         "--matrix", action="store_true", help="run each as a candidate: is it caught, by what, by how much"
     )
+    bugs.add_argument(
+        "--without",
+        metavar="NAME,...",
+        help="with --matrix: as candidates that declare so, as h0,c0,d_h,d_c; or `usual`: a line for each usual declaration",
+    )
     bugs.add_argument("--json", type=Path, metavar="F", help="with --matrix: write bug x check as JSON")
     bugs.add_argument(
         "--diagnose",

@@ -1,11 +1,12 @@
-"""Every catalogued bug is caught by the golden vectors, in both dtypes, with room to spare."""
+"""Every catalogued bug is caught by the golden vectors, in both dtypes, with room to spare, whatever a candidate is without."""
 
 from __future__ import annotations
 
 import pytest
 
 from conformance.diagnosis.bugs import bugs
-from conformance.diagnosis.bugs.adequacy import ENOUGH, catches
+from conformance.diagnosis.bugs.adequacy import ENOUGH, usual_catches, vectors_met
+from conformance.diagnosis.bugs.declarations import USUAL, shows
 from conformance.diagnosis.bugs.elsewhere import missed, nodes, passes
 from conformance.diagnosis.bugs.hookable import HookableLSTM
 from conformance.trial.runner import run
@@ -13,8 +14,29 @@ from conformance.trial.runner import run
 
 @pytest.mark.parametrize("slug", bugs())
 def test_the_bug_is_caught(slug: str) -> None:
-    for catch in catches(slug):
-        assert catch.caught, f"{catch.dtype}: {catch.margin:.3g} times the allowed error, {ENOUGH:g} are asked for"
+    found = usual_catches(slug)
+    assert found.keys() == {"", *USUAL}
+    for declaration, catches in found.items():
+        assert catches
+        for catch in catches:
+            assert catch.caught or not catch.shows, (
+                f"{declaration or 'as it is'}, {catch.dtype}: {catch.margin:.3g} times the allowed error, "
+                f"{ENOUGH:g} are asked for"
+            )
+
+
+def test_there_are_at_least_twelve_usual_declarations() -> None:
+    assert len(set(USUAL.values())) == len(USUAL) >= 12
+
+
+@pytest.mark.parametrize("declaration", USUAL)
+def test_a_declaration_leaves_vectors_and_bugs_that_can_show(declaration: str) -> None:
+    without = USUAL[declaration]
+    assert vectors_met(without) >= 5
+    assert all(
+        shows(slug, without) for slug in ("gate-order-iofc", "sigmoid-clipped", "hidden-not-carried", "state-leaks")
+    )
+    assert shows("grad-clipped-norm-5", without) == (not {"d_output", "d_h", "d_c"} <= without)
 
 
 def test_without_a_bug_the_same_lstm_conforms() -> None:

@@ -338,8 +338,12 @@ def behaviours(call: Caller, without: frozenset[str], quantities: Sequence[str])
 
 def behaviour_cases(without: frozenset[str]) -> list[Case]:
     """The cases that behaviour is checked on, one per dtype."""
-    cases = [vector.case for vector in golden() if vector.vector == VECTOR and vector.case.dtype.name not in without]
-    return [reduced(case, without) for case in cases]
+    return [reduced(case, without) for case in _behaviour_vector() if case.dtype.name not in without]
+
+
+@cache
+def _behaviour_vector() -> tuple[Case, ...]:
+    return tuple(vector.case for vector in golden() if vector.vector == VECTOR)
 
 
 def run(

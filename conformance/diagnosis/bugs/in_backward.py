@@ -236,16 +236,30 @@ _scaled(
 )  # fmt: skip
 
 
-@enter(
-    "backward",
-    "grad-clipped",
-    "The weights' gradients are clipped to [-1, 1].",
-    "Only large entries are wrong.",
-    "Leave clipping to the optimizer.",
-)
-class Clipped(HookableLSTM):
-    def write(self, dW: Any, dU: Any, db: Any) -> Any:
-        return tuple(np.clip(a, -1, 1) for a in (dW, dU, db))
+def _clipped(slug: str, title: str, shows: str, clip: Any) -> None:
+    class Clipped(HookableLSTM):
+        def write(self, dW: Any, dU: Any, db: Any) -> Any:
+            return clip(*super().write(dW, dU, db))
+
+    enter("backward", slug, title, shows, "Leave clipping to the optimizer.", family="grad-clipped")(Clipped)
+
+
+def _to_norm(most: float, *gradients: Any) -> tuple[Any, ...]:
+    """Gradients scaled down together, such that their common Euclidean norm is at most `most`."""
+    norm = np.sqrt(sum((a.astype(np.float64) ** 2).sum() for a in gradients))
+    return tuple(a * a.dtype.type(most / norm) if norm > most else a for a in gradients)
+
+
+for _most, _suffix in ((1, ""), (5, "-5")):
+    _clipped(
+        f"grad-clipped{_suffix}", f"The weights' gradients are clipped to [-{_most}, {_most}].", "Only large entries are wrong.",
+        lambda *gradients, most=_most: tuple(np.clip(a, -most, most) for a in gradients),
+    )  # fmt: skip
+_clipped(
+    "grad-clipped-norm-5", "The weights' gradients are scaled down together to a norm of 5.",
+    "A constant factor, and only where the gradients are large; d_x is right.",
+    lambda *gradients: _to_norm(5.0, *gradients),
+)  # fmt: skip
 
 
 @enter(

@@ -9,9 +9,11 @@ import pytest
 
 from conformance.cli import main
 from conformance.diagnosis.bugs import adequacy, bugs, catalogue
+from conformance.diagnosis.bugs.declarations import USUAL, cases, shows
 from conformance.diagnosis.bugs.entry import GROUPS, enter
 from conformance.diagnosis.bugs.hookable import HookableLSTM
 from conformance.diagnosis.bugs.seen import SEEN
+from conformance.trial.declare import meets
 
 FEW = ("gate-order-iofc", "state-leaks", "grad-batch-mean")
 
@@ -41,6 +43,10 @@ def test_an_unknown_one_is_misuse_and_like_ones_are_named(capsys: pytest.Capture
     assert main(["bugs", "final-state"]) == 2
     assert "there are final-states-swapped, final-state-first-step." in capsys.readouterr().err
     assert main(["bugs", "--json", "x"]) == 2
+    assert main(["bugs", "--without", "h0"]) == 2
+    assert "--without goes with --matrix." in capsys.readouterr().err
+    assert main(["bugs", "--matrix", "--without", "h0,dh"]) == 2
+    assert "without=['dh'] names neither inputs (h0, c0" in capsys.readouterr().err
     assert main(["bugs", "--matrix", "--diagnose", "3"]) == 2
     assert main(["bugs", "--diagnose", "1000000"]) == 2
     assert "1000000 pairs were asked for; the catalogue has 0 to" in capsys.readouterr().err
@@ -67,7 +73,7 @@ def test_the_matrix_says_what_is_caught_and_what_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = [catch for slug in FEW for catch in adequacy.catches(slug)]
-    monkeypatch.setattr(adequacy, "matrix", lambda progress: found)
+    monkeypatch.setattr(adequacy, "matrix", lambda progress, without: found)
     assert main(["bugs", "--matrix", "--json", str(tmp_path / "matrix.json")]) == 0
     printed = capsys.readouterr().out
     assert "3 bugs in 2 dtypes: 6 of 6 caught" in printed
@@ -77,9 +83,75 @@ def test_the_matrix_says_what_is_caught_and_what_is_not(
     assert set(written["bugs"]["grad-batch-mean"]["float64"]["margins"]) == {"d_kernel", "d_recurrent_kernel", "d_bias"}
 
     missed = adequacy.Catch("new", "float64", {"output": 3.0}, ())
-    monkeypatch.setattr(adequacy, "matrix", lambda progress: [*found, missed, missed])
+    monkeypatch.setattr(adequacy, "matrix", lambda progress, without: [*found, missed, missed])
     assert main(["bugs", "--matrix"]) == 1
     assert "6 of 8 caught" in capsys.readouterr().out
+
+
+def test_the_matrix_of_a_declaration_leaves_out_what_cannot_show(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = {slug: bugs()[slug] for slug in ("gates-tanh", "h0-ignored", "dtype-widened")}
+    monkeypatch.setattr(adequacy, "bugs", lambda: few)
+    assert main(["bugs", "--matrix", "--without", "h0,c0,d_h,d_c,float32"]) == 0
+    printed = capsys.readouterr().out
+    assert "that cannot show in a candidate without c0, d_c, d_h, float32, h0: h0-ignored" in printed
+    assert "2 bugs that can show in float64: 2 of 2 caught" in printed
+    assert "times the allowed error, gates-tanh in float64" in printed
+    assert "ONNX" not in printed
+
+    monkeypatch.setattr(adequacy, "ENOUGH", float("inf"))
+    assert main(["bugs", "--matrix", "--without", "h0"]) == 1
+
+
+def test_the_matrix_of_the_usual_declarations_is_a_line_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {name: adequacy.usual_catches("gates-tanh")[name] for name in USUAL}
+    monkeypatch.setattr(adequacy, "usual_matrix", lambda progress: found)
+    assert main(["bugs", "--matrix", "--without", "usual", "--json", str(tmp_path / "usual.json")]) == 0
+    printed = capsys.readouterr().out
+    assert all(any(line.startswith(f"{name} ") for line in printed.splitlines()) for name in USUAL)
+    assert f"{len(USUAL)} declarations: every bug that can show is caught in {len(USUAL)}" in printed
+    assert json.loads((tmp_path / "usual.json").read_text()).keys() == USUAL.keys()
+
+    found["no states"] = [adequacy.Catch("new", "float64", {"output": 3.0}, ())]
+    assert main(["bugs", "--matrix", "--without", "usual"]) == 1
+    assert "not caught, no states: new" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "slug", ["sigmoid-clipped", "grad-clipped-norm-5", "dtype-widened", "h0-ignored", "state-leaks"]
+)
+def test_what_is_shared_between_declarations_is_what_each_gives_by_itself(slug: str) -> None:
+    shared = adequacy.usual_catches(slug)
+    for name in ("no states, no bias", "no c0 and d_c", "final output only", "forward only", "float32 only"):
+        for one, other in zip(shared[name], adequacy.catches(slug, USUAL[name]), strict=True):
+            assert (one.dtype, one.caught, one.shows) == (other.dtype, other.caught, other.shows), name
+            if slug != "state-leaks":  # whose numbers depend on which cases came before
+                assert one.margins == other.margins, name
+
+
+def test_a_bug_shows_where_a_candidate_can_show_it() -> None:
+    def hidden(name: str) -> set[str]:
+        return {slug for slug in bugs() if bugs()[slug].group != "backward" and not shows(slug, USUAL[name])}
+
+    initial = {"h0-ignored", "c0-ignored", "h0-c0-swapped", "batch-leak"}
+    assert hidden("no initial state") == initial
+    assert hidden("no states") == initial | {"final-states-swapped", "final-cell-tanh", "final-state-first-step"}
+    assert hidden("no bias") == {"bias-doubled", "bias-halved", "bias-ignored", "sigmoid-overflow"}
+    assert hidden("final output only, from any state") == {"final-cell-tanh", "output-lagged", "output-aliased"}
+    assert hidden("float32 only") == set()
+    assert not any(shows(slug, USUAL["forward only"]) for slug in bugs() if bugs()[slug].group == "backward")
+    assert not shows("grad-x-misses-gate-i", USUAL["no d_x"])
+    assert shows("grad-recurrent-skips-first", USUAL["no c0 and d_c"])
+
+
+def test_what_decides_are_cases_that_meet_the_declaration() -> None:
+    for without in USUAL.values():
+        drawn = list(cases(without))
+        assert all(meets(case, without - {"float64"}) for case in drawn)
+        assert any(case.sizes[1] >= 100 for case in drawn)
 
 
 def test_each_candidate_is_its_own() -> None:
