@@ -17,8 +17,12 @@ from conformance.diagnosis.bugs.hookable import HookableLSTM
 from conformance.diagnosis.diagnose import diagnose
 from conformance.diagnosis.finding import Diagnosis
 from conformance.diagnosis.tests import uncatalogued
+from conformance.fixtures.store import golden
 from conformance.trial.runner import run
 from conformance.trial.tests import wrong
+
+CASES = len(golden())
+"""How many a candidate meets that takes everything."""
 
 
 def examined(function: Any) -> Diagnosis:

@@ -10,6 +10,8 @@ import pytest
 
 import conformance
 from conformance.errors import CandidateError
+from conformance.fixtures.store import golden
+from conformance.trial.checks import CHECKS
 from conformance.trial.tests import wrong
 
 SUITE = """
@@ -20,6 +22,9 @@ from conformance.trial.tests.wrong import {name}
 def test_mine(check):
     check()
 """
+
+CHECKED = sum(len(vector.case.shapes) for vector in golden()) + 2 * len(CHECKS)
+"""How many checks there are of a candidate that takes and gives everything."""
 
 
 def pytest_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
