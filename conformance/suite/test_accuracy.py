@@ -13,10 +13,12 @@ from conformance.cases.matrix import DTYPES
 from conformance.fixtures.store import Golden, golden
 from conformance.implementations import built_in
 from conformance.judging.compare import errors
-from conformance.judging.tolerance import roundoff
+from conformance.judging.tolerance import MARGIN, roundoff, scale_of
 
 FAR, TIMES = 12.0, 4.0
-"""A quantity may be as far away as the first, or as many times as far as PyTorch's as the second says."""
+"""A quantity may be as far away as the first, or as many times as far as PyTorch's as the second says, or as far as random
+roundings of the same equations bring it, which alone are more than that where cotangents all but cancel: d_h0 of
+stateless-h-nobias in float64 is 22 roundoffs away, PyTorch's 4.4, and random roundings reach 33."""
 AVERAGE = {"float64": 1.25, "float32": 1.45}
 """How many times PyTorch's root mean square over the vectors a quantity's may be.
 
@@ -28,12 +30,16 @@ additions round together; without it, the largest would be 1.1.
 
 @dataclass(frozen=True)
 class Distance:
-    """The largest errors of one quantity of one golden vector, in roundoffs of its largest value."""
+    """The largest errors of one quantity of one golden vector, in roundoffs of its largest value.
+
+    `ours` is lstm_ref's, `theirs` PyTorch's, and `noise` what random roundings do; see `conformance.judging.noise`.
+    """
 
     case_id: str
     quantity: str
     ours: float
     theirs: float
+    noise: float
 
 
 def distance(vector: Golden, actual: Result, quantity: str) -> float:
@@ -49,14 +55,16 @@ def distances(dtype: str) -> list[Distance]:
         ours, theirs = built_in("ref")(vector.case), built_in("torch")(vector.case)
         for quantity in vector.expected:
             both = distance(vector, ours, quantity), distance(vector, theirs, quantity)
-            found.append(Distance(vector.case.id, quantity, *both))
+            scale = scale_of(vector.expected[quantity]) * roundoff(vector.case.dtype)
+            noise = vector.allowed[quantity] / MARGIN / scale if scale else 0.0
+            found.append(Distance(vector.case.id, quantity, *both, noise))
     return found
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_no_quantity_is_several_times_as_far_from_the_truth_as_pytorchs(dtype: str) -> None:
     assert len(distances(dtype)) > 600
-    assert [d for d in distances(dtype) if d.ours > max(FAR, TIMES * d.theirs)] == []
+    assert [d for d in distances(dtype) if d.ours > max(FAR, TIMES * d.theirs, d.noise)] == []
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -269,4 +270,7 @@ def test_it_is_said_how_many_failing_checks_were_not_looked_into(capsys: pytest.
     from conformance.diagnosis.tests import test_diagnose
 
     assert main(["check", f"{test_diagnose.__file__}:no_tanh_and_its_own_backward"]) == 1
-    assert "failing checks that were looked into, of 1,4" in capsys.readouterr().out
+    told = re.search(r"([\d,]+) failing checks that were looked into, of ([\d,]+)\.", capsys.readouterr().out)
+    assert told is not None
+    looked_into, of = (int(count.replace(",", "")) for count in told.groups())
+    assert 500 < looked_into < of
