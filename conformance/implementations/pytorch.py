@@ -11,23 +11,13 @@ import numpy as np
 import torch
 
 from conformance.case import QUANTITIES, Case, Result
-from conformance.errors import OracleError
 from conformance.implementations.prepared import Prepared
 from lstm_ref.errors import UnsupportedError
 from lstm_ref.params import FloatArray
 
-BIAS_GRADIENTS_AGREE = 64
-"""How far PyTorch's two bias gradients, of the same mathematical value, may differ: in roundoffs of their scale."""
-
 
 def compute(case: Case) -> Result:
-    """Forward and backward pass of a one-layer ``torch.nn.LSTM`` on the CPU, in the case's dtype.
-
-    Raises
-    ------
-    OracleError
-        If PyTorch contradicts itself: its two bias gradients have one mathematical value.
-    """
+    """Forward and backward pass of a one-layer ``torch.nn.LSTM`` on the CPU, in the case's dtype."""
     if case.mask is not None:
         raise UnsupportedError("the PyTorch implementation takes no mask yet.")
     layer = _layer(case)
@@ -47,7 +37,7 @@ def compute(case: Case) -> Result:
         "d_recurrent_kernel": _gradient(weights["weight_hh_l0"]).T,
     }
     if case.params.bias is not None:
-        result["d_bias"] = _same(_gradient(weights["bias_ih_l0"]), _gradient(weights["bias_hh_l0"]))
+        result["d_bias"] = _gradient(weights["bias_ih_l0"])  # that of bias_hh is the same, but for rounding
     return result
 
 
@@ -101,15 +91,3 @@ def _array(tensor: torch.Tensor) -> FloatArray:
 def _gradient(tensor: torch.Tensor) -> FloatArray:
     assert tensor.grad is not None
     return _array(tensor.grad)
-
-
-def _same(first: FloatArray, second: FloatArray) -> FloatArray:
-    allowed = (
-        BIAS_GRADIENTS_AGREE * np.finfo(first.dtype).eps * np.abs(first).max(initial=0.0, where=np.isfinite(first))
-    )
-    if not np.allclose(first, second, rtol=0.0, atol=allowed, equal_nan=True):
-        difference = np.nanmax(np.abs(first - second))
-        raise OracleError(
-            f"PyTorch's gradients of bias_ih and bias_hh differ by {difference:.3g}, allowed {allowed:.3g}."
-        )
-    return first
