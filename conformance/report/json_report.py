@@ -135,7 +135,7 @@ class Changes:
     newly_failing : tuple of str
         Checks that fail now and did not then, or were not there.
     gone : tuple of str
-        Checks that ran then and do not now, or could not be judged.
+        Checks that ran then and do not now, or could not be judged, and new ones that could not.
     known : tuple of str
         Checks that failed then and fail now.
     mended : tuple of str
@@ -176,6 +176,7 @@ def compare_with(report: Report, path: Path) -> Changes:
         raise BaselineError(f"the baseline {path} is no report that `check --json` wrote: {error!r}.") from error
     now = {result.id: result for result in report.results}
     gone = [id for id in old if id in ran and (id not in now or now[id].status not in RAN)]
+    gone += [id for id, result in now.items() if id not in old and result.status == "not judged"]
     grown = []
     for id, result in now.items():
         before = shares.get(id)

@@ -55,4 +55,4 @@ def main(spec: str, memory: float | None) -> None:
             name: getattr(outcome, name) for name in ("failure", "trace", "warned", "unknown", "mutated", "returned")
         }
         odd = {name: type(value).__name__ for name, value in outcome.result.items() if name not in given}
-        send(replies, {**told, "odd": odd}, given)
+        send(replies, {**told, "call": header["call"], "odd": odd}, given)

@@ -7,7 +7,7 @@ order of bytes too: "<f4", "<f8".
 - The candidate begins: {"without": [...], "needs_conformance": false}, what it declares, and whether it imports this package; or
   {"refused": "..."}, why it cannot be called.
 - {"call": n, "id": "...", "dtype": "float64"} asks for a call with the case whose arrays follow: x, h0, c0, d_output, d_h,
-  d_c, params.kernel, params.recurrent_kernel, params.bias. The answer has the results as arrays, "odd" with the type of
+  d_c, params.kernel, params.recurrent_kernel, params.bias. The answer has n, the results as arrays, "odd" with the type of
   whatever is no array, and "failure", "trace", "warned", "unknown", "mutated" and "returned", as `Outcome` has them.
 - {"look": n} asks for what the arrays that call n gave hold by now; of the last `HELD` calls.
 - Whoever closes the pipe has ended.
@@ -24,6 +24,8 @@ import numpy as np
 
 HELD = 4
 LENGTH = struct.Struct("<I")
+LONGEST = 1 << 26
+"""A header of more bytes is none: somebody else has written into the pipe."""
 
 
 def send(stream: IO[bytes], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
@@ -48,8 +50,13 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, np.ndarray[Any
     ------
     EOFError
         If the other side has ended.
+    ValueError
+        If it is no message.
     """
-    header: dict[str, Any] = json.loads(_read(stream, LENGTH.unpack(_read(stream, LENGTH.size))[0]))
+    length: int = LENGTH.unpack(_read(stream, LENGTH.size))[0]
+    if length > LONGEST:
+        raise ValueError(f"a header of {length} bytes")
+    header: dict[str, Any] = json.loads(_read(stream, length))
     arrays = {}
     for name, dtype, shape in header["arrays"]:
         array = arrays[name] = np.empty(shape, dtype)

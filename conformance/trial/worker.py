@@ -134,9 +134,15 @@ class Worker(Caller):
         number, arrays = self.calls, arrays_of(case) | ({} if case.mask is None else {"mask": case.mask})
         try:
             answer = self._ask({"call": number, "id": case.id, "dtype": case.dtype.name}, arrays, seconds)
+            if answer is not None and answer[0].get("call") != number:
+                raise ValueError("an answer to another call")
         except (EOFError, OSError):
             self.ends += 1
             return Outcome(failure=self._ended())
+        except ValueError:
+            self.ends += 1
+            self.close(kill=True)
+            return Outcome(failure="wrote into the pipe of its answers, or answered twice")
         except BaseException:
             self.close(kill=True)
             raise

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import permutations
 
+import numpy as np
+
 from conformance.case import QUANTITIES
 from conformance.cases.matrix import DTYPES
 from conformance.diagnosis.finding import Statement, is_right, is_wrong
@@ -120,7 +122,8 @@ def _shapes(report: Report, results: list[CheckResult]) -> list[Statement]:
         if array.dtype.kind != "f" or len(set(trial.case.shapes[r.quantity])) < array.ndim or r.quantity in found:
             continue  # equal sizes do not tell axes apart
         for axes in permutations(range(array.ndim)):
-            turned = array.transpose(axes).astype(trial.case.dtype)
+            with np.errstate(over="ignore"):
+                turned = array.transpose(axes).astype(trial.case.dtype)
             if turned.shape == trial.case.shapes[r.quantity]:
                 right = compare_quantity(trial.case, r.quantity, turned, trial.expected(), trial.allowed()).passed
                 text = f"The axes of {r.quantity} are in another order; with transpose{axes} its numbers are "

@@ -332,6 +332,11 @@ def test_known_failures_pass_against_a_baseline_and_mended_ones_are_told(
     assert main(["check", f"{WRONG}:correct", "--baseline", str(old)]) == 0
     assert re.search(r"[1-9]\d* mended:\n    \S+:d_kernel", capsys.readouterr().out)
     assert main(["check", f"{WRONG}:gate_order", "--baseline", str(old)]) == 1
+    known = json.loads(old.read_text())
+    known["checks"] = [check for check in known["checks"] if "-t7-" not in check["id"]]
+    old.write_text(json.dumps(known))
+    capsys.readouterr()
+    assert main(["check", f"{WRONG}:hangs", "--seconds", "0.3", "--baseline", str(old)]) == 1, "new, and not judged"
 
 
 def test_the_line_that_repeats_a_failure_is_quoted_for_the_shell(

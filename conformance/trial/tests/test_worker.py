@@ -271,3 +271,31 @@ def test_whatever_it_is_started_with(text: str, before: Callable[[], None], stat
     arguments = ["repro", put(tmp_path, text), "plain-all-float64", "--traceback"]
     done = subprocess.run([*CHECK[:-1], *arguments], cwd=tmp_path, preexec_fn=before)
     assert done.returncode == status
+
+
+@pytest.mark.parametrize("act", ["scribble()", "os.fork()"])
+def test_what_is_written_into_the_pipe_is_no_answer(act: str, tmp_path: Path) -> None:
+    text = f"""
+import os
+from contextlib import suppress
+from conformance.trial.tests.wrong import correct
+
+def scribble():
+    for fd in range(3, 12):
+        with suppress(OSError):
+            os.write(fd, b"x" * 64)
+
+def lstm(case):
+    if case.id == "plain-all-float64":
+        {act}
+    return correct(case)
+"""
+    done = check(tmp_path, text, "--json", "report.json", "--seconds", "2")
+    assert done.returncode == 1
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert {failure["message"] for failure in told["failures"]} <= {
+        "wrote into the pipe of its answers, or answered twice"
+    }
+    assert len({failure["case"] for failure in told["failures"]}) == 1, (
+        "one call fails, and none gets the numbers of another"
+    )
