@@ -26,7 +26,7 @@ SIZES: dict[str, tuple[int, ...]] = {
     "D": (1, 2, 7, 32, 65, 257),
     "H": (1, 3, 8, 31, 64, 257),
 }
-MOST_WORK = 4e8
+MOST_WORK = 1.5e8
 """Multiplications that one forward pass may take: the largest sizes meet in pairs, not all at once."""
 
 DTYPES = ("float64", "float32")

@@ -15,6 +15,7 @@ from conformance.diagnosis.bugs.hypothesis import Hypothesis
 from conformance.diagnosis.diagnose import DTYPES, diagnose
 from conformance.diagnosis.finding import Finding
 from conformance.errors import UnknownBugError
+from conformance.trial.results import Report
 from conformance.trial.runner import run
 
 
@@ -61,10 +62,17 @@ class Guess:
         return f"{' and '.join(self.bugs)}, {' and '.join(self.dtypes)}: {said or 'nothing'}"
 
 
-def guess(slugs: tuple[str, ...]) -> list[Guess]:
-    """The diagnosis of bugs: of one bug once per dtype, of several once with both dtypes."""
+def guess(slugs: tuple[str, ...], report: Report | None = None) -> list[Guess]:
+    """The diagnosis of bugs: of one bug once per dtype, of several once with both dtypes.
+
+    Parameters
+    ----------
+    slugs : tuple of str
+    report : Report, optional
+        Of their trial, where there was one.
+    """
     lstm = Hypothesis(slugs).fresh()
-    report = run(lstm, "unknown", profile="training")
+    report = report or run(lstm, "unknown", profile="training")
     guesses = []
     for dtypes in [(dtype,) for dtype in DTYPES] if len(slugs) == 1 else [DTYPES]:
         start = time.process_time()

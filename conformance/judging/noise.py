@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class _Roundings:
         self.places = np.random.PCG64(runs)
 
     def _taken(self, pool: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-        count = int(np.prod(shape, dtype=np.int64))
+        count = prod(shape)
         parts = []
         while count > 0:
             most = min(count, POOL // 2)

@@ -13,7 +13,8 @@ from typing import Any
 from conformance.diagnosis.finding import Diagnosis, Finding
 from conformance.errors import BaselineError
 from conformance.report.files import write_json
-from conformance.trial.runner import PROFILES, CheckResult, Report, environment
+from conformance.trial.results import PROFILES, CheckResult, Report
+from conformance.trial.runner import environment
 
 GREW = 10.0
 """An error that grew by more than this factor is reported, though it is still allowed."""

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from conformance.report.files import write_bytes
 from conformance.report.json_report import against
-from conformance.trial.runner import Report
+from conformance.trial.results import Report
 
 
 def printable(text: str) -> str:

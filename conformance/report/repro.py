@@ -9,7 +9,7 @@ import numpy as np
 from conformance.fixtures.store import vector_path
 from conformance.judging.compare import name_index
 from conformance.trial.call import Outcome
-from conformance.trial.runner import CheckResult, Trial
+from conformance.trial.results import CheckResult, Trial
 from lstm_ref.params import FloatArray
 
 INLINE = 2000

@@ -12,7 +12,7 @@ from conformance.case import QUANTITIES
 from conformance.diagnosis.finding import Diagnosis
 from conformance.report.json_report import NOTHING, Changes, by_message, explained, headline, standing
 from conformance.trial.checks import CHECKS
-from conformance.trial.runner import PROFILES, STATUSES, CheckResult, Report
+from conformance.trial.results import PROFILES, STATUSES, CheckResult, Report
 
 MOST, FEW = 12, 4
 """How many entries of a list are shown before the rest is counted."""

@@ -1,20 +1,22 @@
-"""Every catalogued bug is caught by the golden vectors, in both dtypes, with room to spare, whatever a candidate is without."""
+"""Every catalogued bug is caught by the golden vectors, with room to spare, whatever a candidate is without, and it is named."""
 
 from __future__ import annotations
 
 import pytest
 
 from conformance.diagnosis.bugs import bugs
-from conformance.diagnosis.bugs.adequacy import ENOUGH, usual_catches, vectors_met
+from conformance.diagnosis.bugs.adequacy import ENOUGH, trial_of, usual_catches, vectors_met
 from conformance.diagnosis.bugs.declarations import USUAL, shows
 from conformance.diagnosis.bugs.elsewhere import missed, nodes, passes
 from conformance.diagnosis.bugs.hookable import HookableLSTM
+from conformance.diagnosis.confusion import guess
 from conformance.trial.runner import run
 
 
 @pytest.mark.parametrize("slug", bugs())
-def test_the_bug_is_caught(slug: str) -> None:
-    found = usual_catches(slug)
+def test_the_bug_is_caught_and_named_first_in_both_dtypes_and_no_other_is_certain(slug: str) -> None:
+    report = trial_of(slug)
+    found = usual_catches(slug, report)
     assert found.keys() == {"", *USUAL}
     for declaration, catches in found.items():
         assert catches
@@ -23,6 +25,13 @@ def test_the_bug_is_caught(slug: str) -> None:
                 f"{declaration or 'as it is'}, {catch.dtype}: {catch.margin:.3g} times the allowed error, "
                 f"{ENOUGH:g} are asked for"
             )
+    guesses = guess((slug,), report)
+    assert [g.dtypes for g in guesses] == [("float64",), ("float32",)]
+    for g in guesses:
+        assert g.first, g
+        assert not g.falsely_certain, g
+        assert g.findings[0].explains == g.findings[0].of > 0
+        assert g.seconds < 10
 
 
 def test_there_are_at_least_twelve_usual_declarations() -> None:

@@ -13,16 +13,8 @@ from conformance.errors import CandidateError
 from conformance.trial.call import SECONDS, InThread
 from conformance.trial.checks import CHECKS
 from conformance.trial.declare import declared, left_out, meets
-from conformance.trial.runner import (
-    PROFILES,
-    CheckResult,
-    Trial,
-    behaviour_cases,
-    behaviours,
-    judge,
-    profile_of,
-    trials,
-)
+from conformance.trial.results import PROFILES, CheckResult, Trial, profile_of
+from conformance.trial.runner import behaviour_cases, behaviours, judge, trials
 
 
 class ConformanceRemark(UserWarning):

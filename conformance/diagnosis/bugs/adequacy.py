@@ -18,7 +18,8 @@ from conformance.diagnosis.bugs.catalogue import bugs
 from conformance.diagnosis.bugs.declarations import USUAL, declared, misbehaviours, shows
 from conformance.fixtures.store import golden
 from conformance.trial.declare import left_out, meets
-from conformance.trial.runner import CheckResult, run
+from conformance.trial.results import CheckResult, Report
+from conformance.trial.runner import run
 
 ENOUGH = 10.0
 """How many times the allowed error a bug has to reach somewhere, unless a check of behaviour catches it."""
@@ -72,14 +73,25 @@ def catches(slug: str, without: frozenset[str] = EVERYTHING) -> list[Catch]:
     return _catches(slug, without, report.noticed, told, shows(slug, without))
 
 
-def usual_catches(slug: str) -> dict[str, list[Catch]]:
+def trial_of(slug: str) -> Report:
+    """A bug on trial as a candidate that declares nothing."""
+    return run(bugs()[slug].candidate(), slug, profile="training")
+
+
+def usual_catches(slug: str, report: Report | None = None) -> dict[str, list[Catch]]:
     """How a bug is caught by each of the usual declarations, and, under "", without any: once per dtype.
 
     It is run once, on all golden vectors. What a candidate gives in those that meet a declaration as they are, it gives as well
     when it makes that declaration. Of a bug that keeps something between calls this does not hold: it counts as caught
     there by behaviour alone.
+
+    Parameters
+    ----------
+    slug : str
+    report : Report, optional
+        What `trial_of` gave, where it was asked.
     """
-    report = run(bugs()[slug].candidate(), slug, profile="training")
+    report = report or trial_of(slug)
     behaved = [(r.quantity, r.trial.rpartition("-")[2]) for r in report.noticed if r.behaviour]
     stateful = any(check == "repeatable" for check, _ in behaved)
     found = {"": _catches(slug, EVERYTHING, report.noticed, behaved)}

@@ -100,7 +100,8 @@ class HookableLSTM:
 
     def activate(self, z: Any) -> tuple[Any, Any, Any, Any]:
         """The gates i, f, the candidate g, the gate o."""
-        z_i, z_f, z_c, z_o = np.split(z, 4, axis=1)
+        H = z.shape[1] // 4
+        z_i, z_f, z_c, z_o = z[:, :H], z[:, H : 2 * H], z[:, 2 * H : 3 * H], z[:, 3 * H :]
         return self.sigmoid(z_i), self.sigmoid(z_f), self.candidate(z_c), self.sigmoid(z_o)
 
     def sigmoid(self, z: Any) -> Any:

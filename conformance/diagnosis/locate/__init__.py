@@ -14,7 +14,7 @@ from conformance.diagnosis.locate.cases import in_cases
 from conformance.diagnosis.locate.forward import forward_pass
 from conformance.diagnosis.locate.prober import Prober
 from conformance.trial.call import Caller
-from conformance.trial.runner import Report
+from conformance.trial.results import Report
 
 __all__ = ["locate"]
 

@@ -15,7 +15,7 @@ from conformance.diagnosis.finding import Statement, is_right, is_wrong
 from conformance.diagnosis.locate.prober import listed
 from conformance.diagnosis.search import OBSERVED
 from conformance.judging.compare import compare_quantity
-from conformance.trial.runner import CheckResult, Report
+from conformance.trial.results import CheckResult, Report
 
 FEW = 8
 """So many cases are named; of more, what they have in common is said."""

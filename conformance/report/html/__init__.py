@@ -19,7 +19,8 @@ from conformance.report.html.matrix import ORACLES, Texts, behaviours, cases, cl
 from conformance.report.html.overview import ASKED, left_out, nearest, tallies, tally
 from conformance.report.json_report import by_message, explained, headline, standing
 from conformance.report.junit import printable
-from conformance.trial.runner import Report, environment
+from conformance.trial.results import Report
+from conformance.trial.runner import environment
 
 
 def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from conformance.report.html import tensors
 from conformance.report.html.tensors import Fold, Pair
-from conformance.trial.runner import Report, Trial
+from conformance.trial.results import Report, Trial
 
 
 @dataclass(frozen=True)

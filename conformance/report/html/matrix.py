@@ -10,7 +10,7 @@ from typing import Any
 from conformance.fixtures.store import directory, read_manifest
 from conformance.report.json_report import number
 from conformance.trial.checks import CHECKS
-from conformance.trial.runner import PROFILES, STATUSES, CheckResult, Report, Trial
+from conformance.trial.results import PROFILES, STATUSES, CheckResult, Report, Trial
 
 CLIPPED = 600
 """Text that a candidate supplies is shown up to so many characters."""

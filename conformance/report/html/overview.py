@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conformance.case import QUANTITIES
-from conformance.trial.runner import STATUSES, CheckResult, Report
+from conformance.trial.results import STATUSES, CheckResult, Report
 
 ASKED = {"forward": "the forward pass", "training": "the forward pass and all gradients"}
 """Profile to what it asks for."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.report.html.tensors import pair
-from conformance.trial.runner import CheckResult, Report, Trial
+from conformance.trial.results import CheckResult, Report, Trial
 
 TIMED = ("output", "d_x")
 """The quantities that have a time axis."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from conformance.trial.runner import CheckResult
+from conformance.trial.results import CheckResult
 
 PASSING = (0.01, 0.1, 0.5)
 FAILING = (10.0, 1e3, 1e6)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from conformance.case import AXES
 from conformance.judging.compare import errors
 from conformance.report.html.scale import exponent
-from conformance.trial.runner import CheckResult, Report
+from conformance.trial.results import CheckResult, Report
 from lstm_ref.params import GATES, FloatArray
 
 ROWS, COLUMNS, SAMPLES = 32, 64, 3

@@ -11,7 +11,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from conformance.trial.runner import CheckResult, Report
+from conformance.trial.results import CheckResult, Report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 HOW = "`apt-get install chromium chromium-driver` gives one on Debian; any Chromium or Chrome with its chromedriver on the PATH will do"

@@ -21,7 +21,8 @@ from conformance.case import Case, Result
 from conformance.cli import main
 from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement
 from conformance.report import html
-from conformance.trial.runner import PROFILES, STATUSES, CheckResult, Report, run
+from conformance.trial.results import PROFILES, STATUSES, CheckResult, Report
+from conformance.trial.runner import run
 from conformance.trial.tests import wrong
 from conformance.zoo import adapters
 

@@ -22,7 +22,8 @@ from conformance.diagnosis.finding import Diagnosis, Finding, Statement
 from conformance.report import html
 from conformance.report.tests import browser
 from conformance.report.tests.browser import cell_of, contrasts, logged, opened, view
-from conformance.trial.runner import CheckResult, Report, run
+from conformance.trial.results import CheckResult, Report
+from conformance.trial.runner import run
 from conformance.trial.tests import wrong
 
 MOST = 2 * 2**20

@@ -15,7 +15,8 @@ from junitparser import JUnitXml
 import conformance
 from conformance.cli import main
 from conformance.report import json_report
-from conformance.trial.runner import Report, run
+from conformance.trial.results import Report
+from conformance.trial.runner import run
 from conformance.trial.tests import wrong
 
 WRONG = Path(wrong.__file__)

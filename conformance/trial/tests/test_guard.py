@@ -12,7 +12,8 @@ from conformance.case import FORWARD, Case, Result
 from conformance.report import json_report
 from conformance.trial.call import InThread, Outcome
 from conformance.trial.checks import CallFailed, check_repeatable
-from conformance.trial.runner import Report, behaviour_cases, run
+from conformance.trial.results import Report
+from conformance.trial.runner import behaviour_cases, run
 from conformance.trial.tests import wrong
 
 

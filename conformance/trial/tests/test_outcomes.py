@@ -24,7 +24,8 @@ from conformance.report import html, json_report
 from conformance.report.json_report import NOTHING
 from conformance.trial.call import HANGS, SAME, InThread, within
 from conformance.trial.doors import ConformanceRemark, checks
-from conformance.trial.runner import Report, run
+from conformance.trial.results import Report
+from conformance.trial.runner import run
 from conformance.trial.tests import wrong
 
 WRONG = Path(wrong.__file__)
@@ -359,7 +360,7 @@ def test_a_page_of_what_was_not_judged_says_so() -> None:
 
     report = run(late, "late")
     results = tuple(
-        conformance.trial.runner.CheckResult(r.id, r.trial, r.quantity, "not judged", "gave no result within 1 s")
+        conformance.trial.results.CheckResult(r.id, r.trial, r.quantity, "not judged", "gave no result within 1 s")
         if r.trial == SMALL.id and not r.behaviour
         else r
         for r in report.results

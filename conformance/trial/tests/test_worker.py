@@ -185,12 +185,18 @@ def test_otherwise_the_status_is_what_it_always_was(text: str, status: int, tmp_
 SLOW = "import os, time\ndef lstm(case):\n    open('pid', 'w').write(str(os.getpid()))\n    time.sleep(SECONDS)\n"
 
 
+def undisturbed() -> None:
+    """Take signals as a new process does, whatever nohup or a shell's background job told this one."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def begun(folder: Path, seconds: float) -> tuple[subprocess.Popen[bytes], int]:
     """A `check` that is in its first call, and the process that makes it."""
     spec = put(folder, SLOW.replace("SECONDS", str(seconds)))
     process = subprocess.Popen(
         [*CHECK, spec, "--seconds", "50"], cwd=folder, start_new_session=True, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whatever nohup told this process
+        preexec_fn=undisturbed,
     )  # fmt: skip
     note = folder / "pid"
     until = time.monotonic() + 20

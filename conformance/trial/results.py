@@ -1,0 +1,198 @@
+"""What came of a trial: the result of each check, the verdict, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.case import FORWARD, GRADIENTS, QUANTITIES, Case, Result
+from conformance.judging.compare import Comparison
+from conformance.judging.tolerance import Allowed
+from conformance.trial.checks import CHECKS
+
+PROFILES = {"forward": FORWARD, "training": QUANTITIES}
+"""Profile to the quantities that it asks for; behaviour is asked for in both."""
+
+STATUSES = {
+    "passed": "passed",
+    "failed": "failed",
+    "remarks": "remark",
+    "not_judged": "not judged",
+    "not_provided": "not provided",
+    "undeclared": "undeclared",
+}
+"""What is counted to the status of the checks that it counts."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case, who says what is right, a golden vector's certified values or a live framework, and how nearly."""
+
+    oracle: str
+    case: Case
+    expected: Callable[[], Result]
+    allowed: Callable[[], Allowed]
+
+    @property
+    def id(self) -> str:
+        """The case's id, with the oracle before it unless it is the fixtures."""
+        return self.case.id if self.oracle == "fixtures" else f"{self.oracle}:{self.case.id}"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One property asserted of the candidate.
+
+    Attributes
+    ----------
+    id : str
+        Unique: the trial's id and the quantity, or "behaviour" and the check.
+    trial : str
+        The trial's id.
+    quantity : str
+        The quantity, or the behaviour's name.
+    status : str
+        "passed"; "failed": something is wrong; "remark": something is odd while the numbers are right; "not judged", as
+        a call ran out of time; "not provided" (and declared so); or "undeclared" (left out without a word).
+    message : str
+        What is wrong or odd; empty if nothing is.
+    comparison : Comparison or None
+        The numbers, for a quantity that could be compared.
+    """
+
+    id: str
+    trial: str
+    quantity: str
+    status: str
+    message: str = ""
+    comparison: Comparison | None = None
+
+    @property
+    def behaviour(self) -> bool:
+        """Whether it is about behaviour rather than values."""
+        return self.quantity in CHECKS
+
+    @property
+    def share(self) -> float | None:
+        """The worst error divided by the allowed one, where there is one."""
+        return None if self.comparison is None or self.comparison.reason else self.comparison.share
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a trial.
+
+    Attributes
+    ----------
+    candidate : str
+        Its name.
+    against : str
+    results : tuple of CheckResult
+    profile : str
+        The one that the verdict is about.
+    without : frozenset of str
+        What the candidate declared that it cannot take or does not give.
+    unknown : tuple of str
+        Keys of its results that name no quantity.
+    sizes : dict
+        Trial id to (B, T, D, H).
+    trials : dict
+        Trial id to the trial, in the order in which they were run.
+    given : dict
+        Trial id to what the candidate gave; without results of more than `KEPT` numbers.
+    strict : bool
+        Whether remarks count against the candidate.
+    """
+
+    candidate: str
+    against: str
+    results: tuple[CheckResult, ...]
+    profile: str
+    without: frozenset[str] = frozenset()
+    unknown: tuple[str, ...] = ()
+    sizes: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    trials: dict[str, Trial] = field(default_factory=dict)
+    given: dict[str, dict[str, Any]] = field(default_factory=dict)
+    strict: bool = False
+
+    def of_profile(self, profile: str) -> tuple[CheckResult, ...]:
+        """The results that a profile asks for."""
+        return tuple(r for r in self.results if r.behaviour or r.quantity in PROFILES[profile])
+
+    def counts(self, profile: str | None = None) -> dict[str, int]:
+        """How many checks there were, and of which status."""
+        results = self.of_profile(profile or self.profile)
+        counted = {name: sum(r.status == status for r in results) for name, status in STATUSES.items()}
+        return {"checks": len(results), **counted}
+
+    def verdict(self, profile: str | None = None) -> str:
+        """What is said of the candidate in a profile.
+
+        "conforms" if nothing failed or was left out undeclared, and something passed by value; remarks only count if the
+        report is strict. "incomplete" if that holds but for what was not judged. Else "does not conform".
+        """
+        results = self.of_profile(profile or self.profile)
+        passed = any(r.status == "passed" and not r.behaviour for r in results)
+        against = {"failed", "undeclared", *(["remark"] if self.strict else [])}
+        unjudged = any(r.status == "not judged" for r in results)
+        if any(r.status in against for r in results) or not (passed or unjudged):
+            return "does not conform"
+        return "incomplete" if unjudged else "conforms"
+
+    def conforms(self, profile: str | None = None) -> bool:
+        """Whether the verdict is "conforms"."""
+        return self.verdict(profile) == "conforms"
+
+    @property
+    def numbers_right(self) -> bool:
+        """Whether every number of the profile that was asked for was compared, and is right, whatever the call was like."""
+        results = self.of_profile(self.profile)
+        values = {r.status for r in results if not r.behaviour}
+        elsewhere = {r.quantity for r in results if r.behaviour and r.status in ("failed", "not judged")}
+        return "passed" in values and values <= {"passed", "not provided"} and elsewhere <= {"inputs-unchanged"}
+
+    @property
+    def not_judged(self) -> tuple[CheckResult, ...]:
+        """What could not be judged in the profile."""
+        return tuple(r for r in self.of_profile(self.profile) if r.status == "not judged")
+
+    @property
+    def remarks(self) -> tuple[CheckResult, ...]:
+        """What was remarked on in the profile."""
+        return tuple(r for r in self.of_profile(self.profile) if r.status == "remark")
+
+    @property
+    def gives_gradients(self) -> bool:
+        """Whether it gave any gradient, right or wrong."""
+        return profile_of(r.quantity for r in self.results if r.comparison is not None) == "training"
+
+    def weight(self, trial: str) -> int:
+        """About how many numbers a case has."""
+        B, T, D, H = self.sizes[trial]
+        return B * T * (D + 4 * H) + 4 * H * (D + H)
+
+    @property
+    def failures(self) -> tuple[CheckResult, ...]:
+        """What failed in the profile."""
+        return tuple(r for r in self.of_profile(self.profile) if r.status == "failed")
+
+    @property
+    def noticed(self) -> tuple[CheckResult, ...]:
+        """What failed in the profile, and what was remarked on: all that a diagnosis is to explain."""
+        return self.failures + self.remarks
+
+    @property
+    def smallest_failure(self) -> CheckResult | None:
+        """The failure whose case has the fewest numbers, and in it the first quantity."""
+        by_value = [r for r in self.failures if not r.behaviour]
+
+        def order(result: CheckResult) -> tuple[int, int]:
+            return self.weight(result.trial), QUANTITIES.index(result.quantity)
+
+        return min(by_value, key=order, default=self.failures[0] if self.failures else None)
+
+
+def profile_of(quantities: Iterable[str]) -> str:
+    """The profile that a candidate is judged in if nothing else is asked for: "training" if it gives any gradient."""
+    return "training" if set(quantities) & set(GRADIENTS) else "forward"
