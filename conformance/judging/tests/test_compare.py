@@ -12,7 +12,7 @@ from conformance.case import QUANTITIES, Case, Result
 from conformance.cases.degenerate import unexcused
 from conformance.cases.matrix import Spec, edges, flags_of_sizes, matrix
 from conformance.implementations import built_in
-from conformance.judging.compare import compare, name_index
+from conformance.judging.compare import Comparison, compare, name_index
 from conformance.judging.tolerance import allowed_between
 from conformance.report.summary import QUANTITIES as SUMMARISED
 from lstm_ref import LSTMParams
@@ -92,6 +92,49 @@ def test_without_a_bias_there_is_no_d_bias() -> None:
     case = Spec(2, 4, 3, 5, bias=False).build()
     result = built_in("ref")(case)
     assert "d_bias" not in [c.quantity for c in compare(case, result, result, allowed_between(case))]
+
+
+def test_a_comparison_has_the_numbers_of_the_worst_place(case: Case, result: Result) -> None:
+    actual = {**result, "h": result["h"] + [[0, 0, 0.25, 0, 0], [0, 0, 0, -2, 0.75]]}
+    told = {c.quantity: c for c in compare(case, actual, result, dict.fromkeys(QUANTITIES, 0.5))}
+    wrong, right = told["h"], told["output"]
+    assert (wrong.passed, wrong.wrong, wrong.total, wrong.index, wrong.allowed) == (False, 2, 10, "b=1 unit=3", 0.5)
+    assert (wrong.expected, wrong.actual) == (result["h"][1, 3], actual["h"][1, 3])
+    assert (wrong.share, wrong.relative) == pytest.approx((4.0, 2 / np.abs(result["h"]).max()))
+    assert "error 2, allowed 0.5, 4 times over" in str(wrong)
+    assert (right.passed, right.wrong, right.share, right.relative, right.reason) == (True, 0, 0.0, 0.0, "")
+
+
+def test_where_zero_is_expected_the_error_stands_for_itself(case: Case, result: Result) -> None:
+    zeros = {**result, "c": np.zeros((2, 5))}
+    told = {
+        c.quantity: c for c in compare(case, {**result, "c": np.full((2, 5), 0.25)}, zeros, dict.fromkeys(result, 1.0))
+    }
+    assert (told["c"].relative, told["c"].share, told["c"].passed) == (0.25, 0.25, True)
+
+
+def test_what_is_incomparable_or_missing_has_no_numbers(case: Case, result: Result) -> None:
+    given = {name: array for name, array in result.items() if name != "c"} | {"h": result["h"][:1]}
+    told = {c.quantity: c for c in compare(case, given, result, allowed_between(case))}
+    for quantity, reason in (("h", "has shape (1, 5), expected (2, 5)"), ("c", "is missing from the result")):
+        nothing = Comparison(case.id, quantity, False, np.inf, np.inf, 0, 0, "", 0.0, 0.0, 0.0, reason)
+        assert told[quantity] == nothing
+
+
+def test_an_empty_batch_is_right_and_a_single_number_can_be_wrong() -> None:
+    empty = Spec(0, 4, 3, 5, edge="empty-batch").build()
+    result = built_in("ref")(empty)
+    told = {c.quantity: c for c in compare(empty, result, result, allowed_between(empty))}
+    assert told["h"] == Comparison(empty.id, "h", True, 0.0, 0.0, 0, 0, "", 0.0, 0.0, 0.0, "")
+    single = Spec(1, 1, 1, 1).build()
+    result = built_in("ref")(single)
+    assert set(failures(single, {**result, "h": result["h"] + 1}, result)) == {"h"}
+
+
+def test_integers_and_booleans_are_numbers(case: Case, result: Result) -> None:
+    ones = {**result, "h": np.ones((2, 5))}
+    for dtype in (bool, np.int64, np.uint8, np.float16):
+        assert failures(case, {**ones, "h": np.ones((2, 5), dtype)}, ones) == {}
 
 
 def test_index_names_unit_and_gate() -> None:
