@@ -113,6 +113,14 @@ def test_where_zero_is_expected_the_error_stands_for_itself(case: Case, result: 
     assert (told["c"].relative, told["c"].share, told["c"].passed) == (0.25, 0.25, True)
 
 
+def test_an_error_as_large_as_the_allowed_one_is_allowed(case: Case, result: Result) -> None:
+    zeros = {**result, "c": np.zeros((2, 5))}
+    for error, wrong in ((1.0, 0), (np.nextafter(1.0, 2.0), 10)):
+        actual = {**result, "c": np.full((2, 5), error)}
+        told = {c.quantity: c for c in compare(case, actual, zeros, dict.fromkeys(result, 1.0))}["c"]
+        assert (told.passed, told.wrong) == (not wrong, wrong)
+
+
 def test_what_is_incomparable_or_missing_has_no_numbers(case: Case, result: Result) -> None:
     given = {name: array for name, array in result.items() if name != "c"} | {"h": result["h"][:1]}
     told = {c.quantity: c for c in compare(case, given, result, allowed_between(case))}
@@ -135,6 +143,11 @@ def test_integers_and_booleans_are_numbers(case: Case, result: Result) -> None:
     ones = {**result, "h": np.ones((2, 5))}
     for dtype in (bool, np.int64, np.uint8, np.float16):
         assert failures(case, {**ones, "h": np.ones((2, 5), dtype)}, ones) == {}
+
+
+def test_an_index_of_another_rank_is_no_index() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        name_index("output", (0, 2), 5)
 
 
 def test_index_names_unit_and_gate() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,17 @@ from conformance.diagnosis.bugs.hypothesis import Hypothesis
 from conformance.fixtures.generate import MOST_OF_ALLOWED
 from conformance.fixtures.store import as_dtype, golden
 from conformance.implementations import ORACLES, built_in
-from conformance.judging import sweep
+from conformance.judging import sweep, tolerance
 from conformance.judging.compare import compare
-from conformance.judging.noise import noise, perturbed
-from conformance.judging.tolerance import MARGIN, allowed_between, allowed_from_truth, roundoff
+from conformance.judging.noise import Noise, noise, perturbed
+from conformance.judging.tolerance import (
+    MARGIN,
+    allowed_between,
+    allowed_error,
+    allowed_from_truth,
+    roundoff,
+    scale_of,
+)
 from lstm_ref import LSTMParams
 
 FLOAT64, FLOAT32 = (np.dtype(name) for name in DTYPES)
@@ -151,3 +159,35 @@ def test_a_nan_in_the_case_allows_no_error_elsewhere(place: Callable[[Case], np.
     usual = allowed_from_truth(case, FLOAT64)
     for quantity, error in allowed_from_truth(with_nan, FLOAT64).items():
         assert 0 < error < 10 * usual[quantity]
+
+
+@pytest.mark.parametrize(("dtype", "roundoff"), [(np.float64, 2.0**-53), (np.float32, 2.0**-24)])
+def test_the_allowed_error_is_four_times_the_larger_of_deviation_and_scale(dtype: type, roundoff: float) -> None:
+    kind = np.dtype(dtype)
+    assert allowed_error(Noise(deviation=3.0, scale=2.0), kind) == 12 * roundoff
+    assert allowed_error(Noise(deviation=2.0, scale=5.0), kind) == 20 * roundoff
+    assert allowed_error(Noise(deviation=0.0, scale=0.0), kind) == 1000 * float(np.finfo(kind).tiny)
+
+
+def test_between_two_roundings_twice_the_error_is_allowed() -> None:
+    case = Spec(2, 4, 3, 5).build()
+    truth = allowed_from_truth(case, case.dtype)
+    assert allowed_between(case) == {quantity: 2 * error for quantity, error in truth.items()}
+
+
+def test_the_scale_is_the_largest_finite_magnitude() -> None:
+    assert scale_of(np.array([0.25, np.nan, -0.5, np.inf])) == 0.5
+    assert scale_of(np.array([np.nan])) == scale_of(np.zeros((0, 3))) == 0.0
+
+
+def test_of_a_case_with_many_numbers_fewer_runs_are_made_and_at_least_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def recorded(case: Case, dtype: np.dtype[Any], runs: int) -> dict[str, float]:
+        asked.append(runs)
+        return {}
+
+    monkeypatch.setattr(tolerance, "allowed_from_truth", recorded)
+    for sizes in ((2, 6, 3, 5), (4, 50, 3, 10), (2, 1, 3, 157), (8, 100, 3, 64)):
+        allowed_between(Spec(*sizes).build())
+    assert asked == [32, 20, 6, 4]
