@@ -20,23 +20,23 @@ from queue import SimpleQueue
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, WorkerOutcome, WorkResult
 
-COMPARED = ("conformance/judging/tests/test_compare.py", "conformance/trial/tests/test_guard.py")
-TRIED = (
-    "conformance/trial/tests/test_guard.py",
-    "conformance/trial/tests/test_check.py",
-    "conformance/trial/tests/test_outcomes.py",
-    "conformance/suite/test_arrays.py",
-)
-STORED = ("conformance/fixtures/tests", "conformance/trial/tests/test_guard.py")
+GUARD = "conformance/trial/tests/test_guard.py"
+COMPARED = ("conformance/judging/tests/test_compare.py", GUARD)
+TRIED = ("conformance/trial/tests/test_checks.py", "conformance/trial/tests/test_results.py", GUARD)
+STORED = ("conformance/fixtures/tests", GUARD)
 TESTS: dict[str, tuple[str, ...]] = {
     "conformance/judging/compare.py": COMPARED,
     "conformance/judging/tolerance.py": ("conformance/judging/tests",),
     "conformance/judging/noise.py": ("conformance/judging/tests",),
-    "conformance/trial/arrays.py": TRIED,
+    "conformance/trial/arrays.py": ("conformance/suite/test_arrays.py",),
     "conformance/trial/checks.py": TRIED,
     "conformance/trial/declare.py": TRIED,
     "conformance/trial/results.py": TRIED,
-    "conformance/trial/runner.py": (*TRIED, "conformance/trial/tests/test_doors.py"),
+    "conformance/trial/runner.py": (
+        *TRIED,
+        "conformance/trial/tests/test_outcomes.py",
+        "conformance/trial/tests/test_check.py",
+    ),
     "conformance/fixtures/store.py": STORED,
     "conformance/fixtures/verify.py": STORED,
     "lstm_ref/params.py": ("lstm_ref/params.py", "lstm_ref/tests", "conformance/suite/test_loading.py"),
