@@ -39,7 +39,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "conformance/fixtures/store.py": STORED,
     "conformance/fixtures/verify.py": STORED,
-    "lstm_ref/params.py": ("lstm_ref/params.py", "lstm_ref/tests", "conformance/suite/test_loading.py"),
+    "lstm_ref/params.py": ("lstm_ref/params.py", "lstm_ref/tests/test_params.py"),
 }
 """Module to the tests that are to notice."""
 SLOW = "live or engines or framework or overwrites or report or baseline or page or door or generati or proven"

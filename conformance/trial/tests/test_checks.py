@@ -125,6 +125,15 @@ def test_the_call_in_between_has_another_input() -> None:
     np.testing.assert_array_equal(seen[2].x, CASE.x[::-1] / 2)
 
 
+def test_the_changed_sample_is_the_first_and_it_changes() -> None:
+    seen: list[Case] = []
+    told("samples-independent", noting(seen))
+    for name in ("x", "h0", "c0"):
+        before, after = getattr(CASE, name), getattr(seen[1], name)
+        np.testing.assert_array_equal(after[1:], before[1:])
+        np.testing.assert_array_equal(after[0], before[0, ::-1] / 2)
+
+
 def test_inputs_unchanged() -> None:
     def writes(case: Case) -> Result:
         result = correct(case)
@@ -155,15 +164,16 @@ def warning(*texts: str, always: tuple[str, ...] = ()) -> Candidate:
     return warns
 
 
+ONE = "it issued 1 warning where gates saturate; the first: RuntimeWarning:"
 OVERFLOW, INVALID = "overflow encountered in exp", "invalid value encountered in divide"
 
 
 @pytest.mark.parametrize(
     ("candidate", "said"),
     [
-        (warning(OVERFLOW), f"it issued 1 warning where gates saturate; the first: RuntimeWarning: {OVERFLOW}"),
+        (warning(OVERFLOW), f"{ONE} {OVERFLOW}"),
         (warning(OVERFLOW, INVALID), f"it issued 2 warnings where gates saturate; the first: RuntimeWarning: {OVERFLOW}"),
-        (warning(OVERFLOW, INVALID, always=(OVERFLOW,)), f"it issued 1 warning where gates saturate; the first: RuntimeWarning: {INVALID}"),
+        (warning(OVERFLOW, INVALID, always=(OVERFLOW,)), f"{ONE} {INVALID}"),
         (warning(OVERFLOW, always=(OVERFLOW,)), None),
         (warning("this is slow"), None),
     ],
@@ -174,10 +184,11 @@ def test_warnings_when_saturated(candidate: Candidate, said: str | None) -> None
 
 def test_every_gate_is_saturated_both_ways() -> None:
     seen: list[Case] = []
-    told("quiet-when-saturated", noting(seen))
-    assert CASE.params.bias is not None
+    case = Spec(4, 7, 2, 5).build()
+    told("quiet-when-saturated", noting(seen), case)
+    assert case.params.bias is not None
     assert seen[0].params.bias is not None
-    np.testing.assert_allclose(seen[0].params.bias - CASE.params.bias, [1000, -1000, 1000] * 4)
+    np.testing.assert_allclose(seen[0].params.bias - case.params.bias, [1000, -1000, 1000, -1000, 1000] * 4)
 
 
 def test_who_takes_no_bias_cannot_be_saturated() -> None:
@@ -246,6 +257,14 @@ def test_the_parts_make_up_the_whole() -> None:
     for name in ("x", "d_output"):
         parts = np.concatenate([getattr(case, name) for case in seen[1:]], axis=1)
         np.testing.assert_array_equal(parts, getattr(CASE, name))
+
+
+def test_who_gives_no_gradients_can_go_on_all_the_same() -> None:
+    def ignores_the_state(case: Case) -> Result:
+        result = correct(replace(case, h0=0 * case.h0))
+        return {name: result[name] for name in ("output", "h", "c")}
+
+    assert str(told("chunks", ignores_the_state)).startswith("in two parts, output: ")
 
 
 @pytest.mark.parametrize("lacks", ["output", "h", "c"])

@@ -56,6 +56,10 @@ def test_the_verdict(results: list[CheckResult], verdict: str, strictly: str) ->
     assert report(*results, strict=True).verdict() == strictly
 
 
+def test_remarks_count_only_where_it_is_asked_for() -> None:
+    assert Report("lstm", "fixtures", (value("h"), behaviour("remark")), "training").conforms()
+
+
 def test_a_profile_asks_for_its_quantities_and_for_behaviour() -> None:
     mixed = report(
         *(value(name, "passed" if name in FORWARD else "failed") for name in QUANTITIES), behaviour("passed")
@@ -101,7 +105,8 @@ def test_whether_all_numbers_are_right(results: list[CheckResult], right: bool) 
 def test_the_smallest_failure_is_of_the_smallest_case_and_its_first_quantity() -> None:
     failures = [value("output", "failed", LARGE), value("d_x", "failed"), value("h", "failed"), value("output")]
     assert report(behaviour("failed"), *failures).smallest_failure == failures[2]
-    assert report(behaviour("failed"), value("h")).smallest_failure == behaviour("failed")
+    others = behaviour("failed"), behaviour("failed", "chunks")
+    assert report(*others, value("h")).smallest_failure == others[0]
     assert report(value("h")).smallest_failure is None
     assert report().weight(SMALL) == 2 * 3 * (4 + 4 * 5) + 4 * 5 * (4 + 5)
 
