@@ -9,6 +9,7 @@ import pytest
 
 from lstm_ref import LSTMParams, from_torch, reorder_gates
 from lstm_ref.errors import DTypeError, ShapeError, UsageError
+from lstm_ref.params import from_cudnn_keras
 
 RNG = np.random.default_rng(0)
 KERNEL, RECURRENT, BIAS = RNG.uniform(size=(3, 8)), RNG.uniform(size=(2, 8)), RNG.uniform(size=8)
@@ -33,8 +34,13 @@ def test_sizes_and_dtype() -> None:
             ShapeError,
             r"recurrent_kernel has shape \(8, 2\), expected \(H, 4H\) = \(8, 32\)",
         ),
+        ((KERNEL[:, :0], np.zeros((0, 0)), BIAS[:0]), ShapeError, r"recurrent_kernel has shape \(0, 0\)"),
         ((KERNEL, RECURRENT[:0], BIAS), ShapeError, r"recurrent_kernel has shape \(0, 8\)"),
-        ((KERNEL, RECURRENT, np.tile(BIAS, 2)), ShapeError, r"bias has shape \(16,\).* have to be summed"),
+        (
+            (KERNEL, RECURRENT, np.tile(BIAS, 2)),
+            ShapeError,
+            r"bias has shape \(16,\), expected \(4H,\) = \(8,\).* have to be summed",
+        ),
         ((KERNEL[0], RECURRENT, BIAS), ShapeError, r"kernel has shape \(8,\)"),
         ((KERNEL, RECURRENT.astype("f4"), BIAS), DTypeError, r"\['float32', 'float64'\], expected one"),
         ((None, RECURRENT, BIAS), DTypeError, "kernel has dtype object"),
@@ -76,3 +82,31 @@ def test_torch_biases_are_summed_and_matrices_transposed() -> None:
         from_torch(KERNEL.T, RECURRENT.T, BIAS, np.zeros(1))
     with pytest.raises(DTypeError, match="bias_ih has dtype float32, but weight_hh has float64"):
         from_torch(KERNEL.T, RECURRENT.T, BIAS.astype("f4"))
+
+
+def test_one_hidden_unit_is_enough() -> None:
+    assert LSTMParams(KERNEL[:, :4], RECURRENT[:1, :4], BIAS[:4]).hidden_size == 1
+    np.testing.assert_array_equal(reorder_gates(BIAS[:4], "iofc"), BIAS[[0, 2, 3, 1]])
+
+
+def test_in_another_dtype_they_are_the_same_weights() -> None:
+    narrow = LSTMParams(KERNEL, RECURRENT, BIAS).astype("float32")
+    for name, array in (("kernel", KERNEL), ("recurrent_kernel", RECURRENT), ("bias", BIAS)):
+        assert getattr(narrow, name).dtype == np.float32
+        np.testing.assert_array_equal(getattr(narrow, name), array.astype("f4"))
+    assert LSTMParams(KERNEL, RECURRENT).astype("float32").bias is None
+
+
+def test_a_number_has_no_blocks() -> None:
+    with pytest.raises(ShapeError, match="axis -1 of the array"):
+        reorder_gates(np.float64(1), "iofc")  # type: ignore[arg-type]  # what is refused
+
+
+def test_blocks_of_cudnn_are_the_other_way_round() -> None:
+    params = from_cudnn_keras(KERNEL, RECURRENT, np.concatenate([BIAS, 2 * BIAS]))
+    for gate in range(4):
+        block = slice(2 * gate, 2 * gate + 2)
+        as_cudnn_reads_it = KERNEL[:, block].ravel().reshape(2, 3)  # (H, D)
+        np.testing.assert_array_equal(params.kernel[:, block], as_cudnn_reads_it.T)
+        np.testing.assert_array_equal(params.recurrent_kernel[:, block], RECURRENT[:, block].T)
+    np.testing.assert_array_equal(params.bias, 3 * BIAS)
