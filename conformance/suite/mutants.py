@@ -16,9 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-
-from cosmic_ray.work_db import WorkDB, use_db
-from cosmic_ray.work_item import MutationSpec, WorkerOutcome, WorkResult
+from typing import Any
 
 GUARD = "conformance/trial/tests/test_guard.py"
 COMPARED = ("conformance/judging/tests/test_compare.py", GUARD)
@@ -69,13 +67,16 @@ def unread(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     return found
 
 
-def wanted(mutation: MutationSpec, annotations: list[tuple[tuple[int, int], tuple[int, int]]]) -> bool:
+def wanted(mutation: Any, annotations: list[tuple[tuple[int, int], tuple[int, int]]]) -> bool:
     place = mutation.start_pos
     return bool(KEPT.match(mutation.operator_name)) and not any(begin <= place < end for begin, end in annotations)
 
 
 def survivors(module: str, copy: Path) -> Iterator[str]:
     """How many mutants of a module there are, then the diff of each that its tests let pass."""
+    from cosmic_ray.work_db import WorkDB, use_db  # here, as pytest looks for doctests without it
+    from cosmic_ray.work_item import WorkerOutcome, WorkResult
+
     config, session = copy / "mutants.toml", copy / "mutants.sqlite"
     session.unlink(missing_ok=True)
     tests = f"{sys.executable} -m pytest -x -q -k 'not ({SLOW})' {' '.join(TESTS[module])}"
