@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conformance.case import GRADIENTS, QUANTITIES, Case, Implementation, Options, Result
+    from conformance.case import GRADIENTS, QUANTITIES, Case, Implementation, Result
     from conformance.layouts.layout import Layout, one_sample_at_a_time
     from conformance.layouts.unknown.files import read_arrays
     from conformance.layouts.unknown.finding import LayoutFinding, find_layout
@@ -25,7 +25,6 @@ _HOME = {
     "QUANTITIES": "case",
     "Case": "case",
     "Implementation": "case",
-    "Options": "case",
     "Result": "case",
     "parametrize": "trial.doors",
     "LayoutFinding": "layouts.unknown.finding",
@@ -43,7 +42,6 @@ __all__ = [
     "Implementation",
     "Layout",
     "LayoutFinding",
-    "Options",
     "Result",
     "candidate",
     "find_layout",

@@ -5,7 +5,7 @@ Here, always: gate blocks in the order i, f, c, o (Keras's) along every axis of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -50,9 +50,13 @@ class LSTMParams:
         Recurrent weights, applied as ``h @ recurrent_kernel``.
     bias : array (4H,) or None
         One bias; None for a layer without.
+    projection : array (H, P) or None
+        Applied to what would be the hidden state: h' = (o ⊙ tanh(c')) @ projection. h then has P units, c keeps H.
+    peephole : array (3, H) or None
+        What the cell state is multiplied by on its way into the gates i, f and o, in this order.
 
-    All three are float64 or all three float32, with gate blocks in the order i, f, c, o. The arrays
-    are kept as they are, neither copied nor ever written to. Whether they are finite is the
+    All are float64 or all float32, with gate blocks in the order i, f, c, o. With a projection, the recurrent kernel is
+    (P, 4H). The arrays are kept as they are, neither copied nor ever written to. Whether they are finite is the
     caller's business.
 
     Raises
@@ -62,36 +66,58 @@ class LSTMParams:
 
     Notes
     -----
-    Names and shapes are those of Keras's ``LSTMCell``, https://keras.io/api/layers/recurrent_layers/lstm/.
+    Names and shapes are those of Keras's ``LSTMCell``, https://keras.io/api/layers/recurrent_layers/lstm/. The projection is
+    PyTorch's ``weight_hr``, transposed; the peephole is ONNX's P, in another order.
     """
 
     kernel: FloatArray
     recurrent_kernel: FloatArray
     bias: FloatArray | None = None
+    projection: FloatArray | None = None
+    peephole: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for name in ("kernel", "recurrent_kernel", "bias"):
-            value = getattr(self, name)
-            if value is not None or name != "bias":
-                object.__setattr__(self, name, as_float_array(name, value))
+        for name, value in self._given():
+            object.__setattr__(self, name, as_float_array(name, value))
         recurrent, kernel, bias = self.recurrent_kernel, self.kernel, self.bias
         remedy = "PyTorch's weights are transposed: lstm_ref.from_torch converts them"
-        if recurrent.ndim != 2 or recurrent.shape[1] != 4 * recurrent.shape[0] or recurrent.shape[0] < 1:
-            hidden = recurrent.shape[0] if recurrent.ndim else None
-            four = None if hidden is None else 4 * hidden
-            raise shape_error("recurrent_kernel", "(H, 4H)", (hidden, four), recurrent.shape, remedy)
-        hidden = recurrent.shape[0]
+        rows = recurrent.shape[0] if recurrent.ndim else None
+        if self.projection is not None:
+            if self.projection.ndim != 2 or 0 in self.projection.shape:
+                raise shape_error("projection", "(H, P)", (None, rows), self.projection.shape, remedy)
+            hidden = self.projection.shape[0]
+            if recurrent.shape != (expected := (self.projection.shape[1], 4 * hidden)):
+                raise shape_error("recurrent_kernel", "(P, 4H)", expected, recurrent.shape, remedy)
+        elif recurrent.ndim != 2 or recurrent.shape[1] != 4 * recurrent.shape[0] or recurrent.shape[0] < 1:
+            four = None if rows is None else 4 * rows
+            raise shape_error("recurrent_kernel", "(H, 4H)", (rows, four), recurrent.shape, remedy)
+        hidden = recurrent.shape[1] // 4
         if kernel.ndim != 2 or kernel.shape[1] != 4 * hidden:
             raise shape_error("kernel", "(D, 4H)", (None, 4 * hidden), kernel.shape, remedy)
         if bias is not None and bias.shape != (4 * hidden,):
             remedy = "Two biases of one layer have to be summed first"
             raise shape_error("bias", "(4H,)", (4 * hidden,), bias.shape, remedy)
-        dtypes = {a.dtype.name for a in (kernel, recurrent, bias) if a is not None}
-        if len(dtypes) > 1:
+        if self.peephole is not None and self.peephole.shape != (3, hidden):
+            remedy = (
+                "It has one row for each of the gates i, f and o; ONNX's P has them one behind the other, as i, o, f"
+            )
+            raise shape_error("peephole", "(3, H)", (3, hidden), self.peephole.shape, remedy)
+        names, arrays = zip(*self._given(), strict=True)
+        if len(dtypes := {array.dtype.name for array in arrays}) > 1:
             raise DTypeError(
-                f"kernel, recurrent_kernel and bias have dtypes {sorted(dtypes)}, expected one. "
+                f"{', '.join(names[:-1])} and {names[-1]} have dtypes {sorted(dtypes)}, expected one. "
                 "Convert them to the same dtype."
             )
+
+    def _given(self) -> list[tuple[str, FloatArray]]:
+        """The arrays that there are, with their names; the kernels are there, or it is an error to leave them out."""
+        every = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        return [(name, array) for name, array in every if array is not None or name.endswith("kernel")]
+
+    @property
+    def arrays(self) -> dict[str, FloatArray]:
+        """Name to array, of those that there are."""
+        return dict(self._given())
 
     @property
     def input_size(self) -> int:
@@ -100,7 +126,12 @@ class LSTMParams:
 
     @property
     def hidden_size(self) -> int:
-        """H, the number of hidden units."""
+        """H, the number of units of the cell state."""
+        return int(self.recurrent_kernel.shape[1]) // 4
+
+    @property
+    def output_size(self) -> int:
+        """The number of units of the hidden state: P if there is a projection, else H."""
         return int(self.recurrent_kernel.shape[0])
 
     @property
@@ -110,8 +141,7 @@ class LSTMParams:
 
     def astype(self, dtype: npt.DTypeLike) -> LSTMParams:
         """The same weights rounded or widened to `dtype`."""
-        bias = None if self.bias is None else self.bias.astype(dtype)
-        return LSTMParams(self.kernel.astype(dtype), self.recurrent_kernel.astype(dtype), bias)
+        return LSTMParams(**{name: array.astype(dtype) for name, array in self.arrays.items()})
 
 
 def reorder_gates(array: FloatArray, source: str, target: str = GATES, axis: int = -1) -> FloatArray:
@@ -153,6 +183,7 @@ def from_torch(
     weight_hh: FloatArray,
     bias_ih: FloatArray | None = None,
     bias_hh: FloatArray | None = None,
+    weight_hr: FloatArray | None = None,
 ) -> LSTMParams:
     """Weights of a ``torch.nn.LSTM`` layer or a ``torch.nn.LSTMCell`` as `LSTMParams`.
 
@@ -162,8 +193,10 @@ def from_torch(
     Parameters
     ----------
     weight_ih : array (4H, D)
-    weight_hh : array (4H, H)
+    weight_hh : array (4H, H), or (4H, P) with a projection
     bias_ih, bias_hh : array (4H,) or None
+    weight_hr : array (P, H) or None
+        The projection, of a layer with ``proj_size``.
 
     Notes
     -----
@@ -182,7 +215,8 @@ def from_torch(
                 f"{name} has dtype {array.dtype}, but weight_hh has {weight_hh.dtype}. Convert one of them."
             )
     bias = np.add(*biases.values()) if len(biases) == 2 else next(iter(biases.values()), None)
-    return LSTMParams(np.ascontiguousarray(weight_ih.T), np.ascontiguousarray(weight_hh.T), bias)
+    projection = None if weight_hr is None else np.ascontiguousarray(as_float_array("weight_hr", weight_hr).T)
+    return LSTMParams(np.ascontiguousarray(weight_ih.T), np.ascontiguousarray(weight_hh.T), bias, projection)
 
 
 def from_cudnn_keras(kernel: FloatArray, recurrent_kernel: FloatArray, bias: FloatArray) -> LSTMParams:

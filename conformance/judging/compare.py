@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from conformance.case import AXES, Case, Result
+from conformance.case import Case, Result
 from conformance.judging.tolerance import Allowed, scale_of
 from lstm_ref.params import GATES, FloatArray
 
@@ -62,10 +62,10 @@ class Comparison:
         )
 
 
-def name_index(quantity: str, index: tuple[int, ...], hidden_size: int) -> str:
+def name_index(case: Case, quantity: str, index: tuple[int, ...]) -> str:
     """An index in words: ``b=0 t=2 unit=3``, and along an axis of 4H ``unit=3 gate=f``."""
-    words = []
-    for axis, position in zip(AXES[quantity], index, strict=True):
+    words, hidden_size = [], case.shapes[quantity][-1] // 4
+    for axis, position in zip(case.axes[quantity], index, strict=True):
         if axis == "4H":
             words.append(f"unit={position % hidden_size} gate={GATES[position // hidden_size]}")
         else:
@@ -124,7 +124,7 @@ def compare_quantity(case: Case, quantity: str, actual: object, expected: Result
         relative=float(error[worst] / scale) if scale else float(error[worst]),
         wrong=int((error > limit).sum()),
         total=actual.size,
-        index=name_index(quantity, tuple(int(i) for i in worst), case.sizes[3]),
+        index=name_index(case, quantity, tuple(int(i) for i in worst)),
         expected=float(wanted[worst]),
         actual=float(actual[worst]),
         allowed=limit,

@@ -63,7 +63,7 @@ def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult) -> st
     if told is not None and not told.reason:
         error = np.abs(np.asarray(outcome.result[worst.quantity], np.float64) - trial.expected()[worst.quantity])
         index = tuple(int(i) for i in np.unravel_index(int(np.nan_to_num(error, nan=np.inf).argmax()), error.shape))
-        where = name_index(worst.quantity, index, case.sizes[3])
+        where = name_index(case, worst.quantity, index)
         lines += [
             f"print('actual  ', result[{worst.quantity!r}][{', '.join(map(str, index))}])  # {worst.quantity} at {where}",
             f"print('expected', {told.expected!r}, 'allowed error', {told.allowed:.3g})",

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from conformance.case import AXES, Case
+from conformance.case import Case
 from conformance.judging.compare import compare_quantity
 from conformance.judging.tolerance import allowed_between
 from conformance.trial.call import Outcome
@@ -165,7 +165,7 @@ def check_batch_order(call: Call, case: Case) -> str | None:
     """Samples in another order give the same rows in that order, and the same weights' gradients."""
     order = np.roll(np.arange(case.sizes[0]), 1)  # no sample stays where it was
     straight, reordered = _result(call, case), _result(call, _reordered(case, order))
-    expected = {name: array[order] if AXES[name][0] == "b" else array for name, array in straight.items()}
+    expected = {name: array[order] if case.axes[name][0] == "b" else array for name, array in straight.items()}
     difference = _first_difference(case, reordered, expected)
     return f"with the samples in another order, {difference}" if difference else None
 
@@ -176,7 +176,7 @@ def check_samples_independent(call: Call, case: Case) -> str | None:
     for array in arrays.values():
         array[0] = array[0, ::-1] * 0.5  # what is zero stays zero, for those who take no state
     before, after = _result(call, case), _result(call, replace(case, id=f"{case.id}-one-changed", **arrays))
-    rows = {name: array for name, array in before.items() if AXES[name][0] == "b"}
+    rows = {name: array for name, array in before.items() if case.axes[name][0] == "b"}
     mixed = {name: np.concatenate([rows[name][:1], after[name][1:]]) for name in rows if name in after}
     difference = _first_difference(case, mixed, rows)
     return f"after sample 0's input and state changed, {difference}" if difference else None

@@ -43,7 +43,7 @@ def test_one_wrong_number_is_found_and_named(quantity: str, case: Case, result: 
     wrong[(-1,) * wrong.ndim] += 1e-6
     found = failures(case, {**result, quantity: wrong}, result)
     assert list(found) == [quantity]
-    last = name_index(quantity, tuple(n - 1 for n in wrong.shape), 5)
+    last = name_index(case, quantity, tuple(n - 1 for n in wrong.shape))
     assert f"1 of {wrong.size} numbers are wrong; worst at {last}: expected " in found[quantity]
 
 
@@ -145,14 +145,14 @@ def test_integers_and_booleans_are_numbers(case: Case, result: Result) -> None:
         assert failures(case, {**ones, "h": np.ones((2, 5), dtype)}, ones) == {}
 
 
-def test_an_index_of_another_rank_is_no_index() -> None:
+def test_an_index_of_another_rank_is_no_index(case: Case) -> None:
     with pytest.raises(ValueError, match="zip"):
-        name_index("output", (0, 2), 5)
+        name_index(case, "output", (0, 2))
 
 
-def test_index_names_unit_and_gate() -> None:
-    assert name_index("output", (0, 2, 3), 5) == "b=0 t=2 unit=3"
-    assert name_index("d_kernel", (1, 8), 5) == "feature=1 unit=3 gate=f"
+def test_index_names_unit_and_gate(case: Case) -> None:
+    assert name_index(case, "output", (0, 2, 3)) == "b=0 t=2 unit=3"
+    assert name_index(case, "d_kernel", (1, 8)) == "feature=1 unit=3 gate=f"
 
 
 def test_the_summary_tells_of_every_quantity() -> None:

@@ -44,6 +44,6 @@ def smallest(report: Report) -> list[Failure]:
     for trial, (why, pairs) in shown.items():
         drawn = {pair.result.quantity for pair in pairs}
         messages = dict.fromkeys(r.message for r in report.failures if r.trial == trial and r.quantity not in drawn)
-        folds, budget = tensors.folds(pairs, report.sizes[trial][3], budget)
+        folds, budget = tensors.folds(report.trials[trial].case, pairs, budget)
         found.append(Failure(why, report.trials[trial], tuple(messages), folds))
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conformance.case import AXES
+from conformance.case import Case
 from conformance.judging.compare import errors
 from conformance.report.html.scale import exponent
 from conformance.trial.results import CheckResult, Report
@@ -130,9 +130,10 @@ def window(size: int, around: int, most: int) -> range:
     return range(start, min(start + most, size))
 
 
-def faces(quantity: str, shape: tuple[int, ...], worst: tuple[int, ...], hidden: int) -> Iterator[Face]:
+def faces(case: Case, quantity: str, worst: tuple[int, ...]) -> Iterator[Face]:
     """The tables that an array is shown as."""
-    axes = AXES[quantity]
+    axes, shape = case.axes[quantity], case.shapes[quantity]
+    hidden = shape[-1] // 4
     flat = np.arange(np.prod(shape)).reshape(shape)
     if axes == ("4H",):
         units = window(hidden, worst[0] % hidden, COLUMNS)
@@ -242,11 +243,11 @@ def smallest(report: Report, least: int = 1) -> list[Pair]:
     return [p for p in found if p is not None]
 
 
-def folds(pairs: Sequence[Pair], hidden: int, budget: int) -> tuple[tuple[Fold, ...], int]:
+def folds(case: Case, pairs: Sequence[Pair], budget: int) -> tuple[tuple[Fold, ...], int]:
     """Each quantity with its heat maps as far as the budget goes, and what is left of it."""
     made = []
     for found in pairs:
-        tables = list(faces(found.result.quantity, found.expected.shape, found.worst, hidden))
+        tables = list(faces(case, found.result.quantity, found.worst))
         size = sum(face.where.size for face in tables)
         if size > budget:
             tables, size = [], 0
