@@ -48,6 +48,8 @@ class NetworkSpec:
         Of every layer; but `return_sequences` is the last layer's alone.
     cotangents : str
         Which are non-zero: "output", "h", "c" or "all".
+    scale : float
+        What the kernels are multiplied by: beyond one, gates saturate.
     dtype, stream : str
     """
 
@@ -65,6 +67,7 @@ class NetworkSpec:
     dropout: str = ""
     options: Options = PLAIN
     cotangents: str = "all"
+    scale: float = 1.0
     dtype: str = "float64"
     stream: str = ""
 
@@ -92,6 +95,8 @@ class NetworkSpec:
             words.append(name.replace("_", "-") if value is True else f"{name.replace('_', '-')}-{value}".lower())
         if self.cotangents != "all":
             words.append(self.cotangents)
+        if self.scale != 1.0:
+            words.append(f"scale-{self.scale:g}")
         return "-".join(word for word in words if word)
 
     def build(self) -> Case:
@@ -144,7 +149,7 @@ class NetworkSpec:
     def _weights(self, drawn: Any, D: int, H: int) -> LSTMParams:
         """Spread so that every gate is used over its range; the blocks differ, so that no two can be exchanged unseen."""
         dtype, P = np.dtype(self.dtype), self.projection or H
-        spread = np.repeat([1.0, 0.75, 1.25, 0.9], H).astype(dtype)
+        spread = self.scale * np.repeat([1.0, 0.75, 1.25, 0.9], H).astype(dtype)
         memory = 0.5 * math.log(max(self.T, 1))
         shift = np.repeat([0.125 - memory, 0.5 + memory, -0.25, -0.125], H).astype(dtype)
         return LSTMParams(
@@ -156,7 +161,7 @@ class NetworkSpec:
         )
 
     def _mask(self, draw: Draw) -> npt.NDArray[np.bool_] | None:
-        """Every row has a step that counts, the first row all of them but where there are holes."""
+        """Every row has a step that counts; without holes the first has all of them, and the others have fewer."""
         if not self.mask:
             return None
         B, T = self.B, self.T
@@ -164,7 +169,7 @@ class NetworkSpec:
             mask = draw.integers(3, B, T) > 0
             mask[np.arange(B), draw.integers(T, B)] = True
             return mask
-        lengths = 1 + draw.integers(T, B)
+        lengths = 1 + draw.integers(max(T - 1, 1), B)
         lengths[0] = T
         mask = np.arange(T) < lengths[:, np.newaxis]
         return mask if self.mask == "right" else mask[:, ::-1].copy()
@@ -175,7 +180,9 @@ class NetworkSpec:
             return ()
 
         def factors(*shape: int) -> FloatArray:
-            return ((draw.integers(3, *shape) > 0) * 1.5).astype(dtype)
+            kept = draw.integers(3, *shape) > 0
+            kept.flat[0], kept.flat[-1] = False, True
+            return (kept * 1.5).astype(dtype)
 
         every: list[Mapping[str, Dropout]] = []
         for k, layer in enumerate(layers):
@@ -195,3 +202,57 @@ def _state_shapes(layers: list[Layer], B: int) -> list[tuple[tuple[int, int, int
         ((len(layer.directions), B, layer.state_size), (len(layer.directions), B, layer.hidden_size))
         for layer in layers
     ]
+
+
+ACTIVATED = ("tanh", "relu", "linear", "softsign", "sigmoid")
+GATED = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras2")
+
+
+def random_network(name: str, dtype: str = "float64") -> NetworkSpec:
+    """A small random network as PyTorch or Keras has them: 1 to 4 layers, any directions, masks and options.
+
+    Parameters
+    ----------
+    name : str
+        Any text; equal names give the same network, whatever its dtype.
+    dtype : str
+    """
+    draw = Draw(name)
+
+    def one_of(*values: Any) -> Any:
+        return values[int(draw.integers(len(values)))]
+
+    fields: dict[str, Any] = {
+        "B": 1 + int(draw.integers(4)),
+        "T": round(24 ** float(draw.integers(1 << 20) / (1 << 20))),
+        "D": 1 + int(draw.integers(7)),
+        "bias": one_of(True, True, False),
+        "state": one_of(True, True, False),
+        "cotangents": one_of("all", "all", "output", "h", "c"),
+        "direction": one_of("forward", "both"),
+        "mask": one_of("", "right"),
+        "scale": one_of(0.25, 1.0, 1.0, 2.0, 4.0),
+    }
+    count, H = 1 + int(draw.integers(4)), 1 + int(draw.integers(7))
+    options: dict[str, Any] = {"zero_output_for_mask": bool(fields["mask"])}
+    if one_of(True, False):  # as PyTorch has them
+        fields |= {"units": (H,) * count, "dropout": one_of("", "", "between") if count > 1 else ""}
+        if H > 1 and one_of(True, False, False):
+            fields["projection"] = 1 + int(draw.integers(H - 1))
+    else:
+        fields |= {
+            "units": tuple(1 + int(draw.integers(7)) for _ in range(count)),
+            "merge": one_of("concat", "sum", "mul", "ave", None),
+            "mask": one_of("", "right", "left", "holes"),
+            "dropout": one_of("", "", "input", "recurrent", "both"),
+        }
+        options = {
+            "activation": one_of("tanh", "tanh", *ACTIVATED),
+            "recurrent_activation": one_of("sigmoid", *GATED),
+            "go_backwards": one_of(False, False, True),
+            "return_sequences": one_of(True, True, False),
+        }
+        options["zero_output_for_mask"] = bool(fields["mask"]) and (
+            options["return_sequences"] if fields["direction"] == "both" else one_of(True, False)
+        )
+    return NetworkSpec(options=Options(**options), dtype=dtype, stream=name, **fields)
