@@ -125,6 +125,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--size", type=_sizes, action="append", metavar="B,T,D,H", help="these instead; may be given again"
     )
+    bench.add_argument("--layers", type=_count, default=1, metavar="N", help="stacked layers of H units (default: 1)")
+    bench.add_argument("--bidirectional", action="store_true", help="layers of both directions")
     bench.add_argument("--dtype", choices=("float64", "float32", "both"), default="both", help="default: both")
     bench.add_argument(
         "--threads", choices=("1", "all", "both"), default="1", help="one, a thread per core, or both (default: 1)"
@@ -177,6 +179,12 @@ def _positive(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -33,7 +33,7 @@ def main(name: str, threads: int, jobs: TextIO, answers: TextIO) -> None:
     answer(numpy_threads=numpy_threads)
     for line in jobs:
         given = json.loads(line)
-        job = Job(**given | {"sizes": tuple(given["sizes"])})
+        job = Job(**given | {"sizes": tuple(given["sizes"]), "network": tuple(given["network"])})
         try:
             with np.errstate(all="ignore"):
                 found = measure(job, prepare, threads)

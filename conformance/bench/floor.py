@@ -14,6 +14,7 @@ import numpy as np
 from conformance.bench.grid import Sizes
 from conformance.case import Case
 from conformance.implementations.prepared import Prepared
+from lstm_ref.errors import UnsupportedError
 from lstm_ref.params import FloatArray
 
 
@@ -54,7 +55,15 @@ def products(case: Case, backward: bool) -> list[Product]:
 
 
 def prepared(case: Case, backward: bool) -> Prepared:
-    """The products, ready to be done; they are no LSTM, so there is no result."""
+    """The products, ready to be done; they are no LSTM, so there is no result.
+
+    Raises
+    ------
+    UnsupportedError
+        For more than one layer in one direction.
+    """
+    if not case.single:
+        raise UnsupportedError("the bare products are those of one layer in one direction.")
     wanted = products(case, backward)
 
     def step() -> None:

@@ -7,6 +7,10 @@ from typing import TypeAlias
 Sizes: TypeAlias = tuple[int, int, int, int]
 """(B, T, D, H)."""
 
+Network: TypeAlias = tuple[int, int]
+"""(Layers, directions)."""
+ONE_LAYER: Network = (1, 1)
+
 FULL: tuple[Sizes, ...] = (
     (1, 16, 8, 8),
     (8, 32, 16, 32),

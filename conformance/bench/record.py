@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from conformance.bench.floor import flops
-from conformance.bench.grid import Sizes
+from conformance.bench.grid import ONE_LAYER, Network, Sizes
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,22 @@ class Job:
         Whether the backward pass is timed with the forward pass.
     seconds : float
         How long to time.
+    network : Network
+        How many layers there are, and in how many directions.
     """
 
     sizes: Sizes
     dtype: str
     backward: bool
     seconds: float
+    network: Network = ONE_LAYER
 
     @property
     def flops(self) -> int:
         """Floating-point operations of the matrix products."""
-        return flops(self.sizes, self.backward)
+        (B, T, D, H), (layers, directions) = self.sizes, self.network
+        widths = (D, *[directions * H] * (layers - 1))
+        return sum(directions * flops((B, T, width, H), self.backward) for width in widths)
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,7 @@ class Record:
         The sizes that were asked for; there are timings of others for the plots.
     seconds : float
         What each pair was given.
+    network : Network
     """
 
     machine: dict[str, Any]
@@ -155,6 +161,7 @@ class Record:
     missing: dict[str, str]
     sizes: Sequence[Sizes]
     seconds: float
+    network: Network = ONE_LAYER
     timings: list[Timing] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)

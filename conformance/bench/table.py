@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from conformance.bench.competitors import COMPETITORS
+from conformance.bench.grid import ONE_LAYER, Network
 from conformance.bench.record import Job, Memory, Record, Timing, Verdict, own_seconds
 from conformance.bench.timing import FEWEST
 
@@ -29,9 +30,11 @@ def introduction(record: Record, names: Sequence[str]) -> list[str]:
     return [*filter(None, lines), "", *LEGEND]
 
 
-def heading(threads: int, dtype: str, backward: bool, names: Sequence[str]) -> list[str]:
+def heading(threads: int, dtype: str, backward: bool, names: Sequence[str], network: Network = ONE_LAYER) -> list[str]:
     """The head of a block of rows."""
     what = f"{counted(threads, 'thread')}, {dtype}, {mode(backward)}"
+    if network != ONE_LAYER:
+        what += f", {counted(network[0], 'layer')} of {counted(network[1], 'direction')}"
     columns = "".join(f"{'/ ' + name:>{COLUMN}}" for name in names)
     return ["", what, f"{'B':>4}{'T':>6}{'D':>5}{'H':>5}{'lstm_ref':>11}{columns}"]
 

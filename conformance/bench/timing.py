@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from conformance.bench.grid import ONE_LAYER
 from conformance.bench.record import Job, Measured
 from conformance.case import Case, Result
 from conformance.cases.matrix import Spec
+from conformance.cases.network import NetworkSpec
 from conformance.errors import OracleError
 from conformance.implementations import reference
 from conformance.implementations.prepared import Prepared
@@ -114,13 +116,21 @@ def measure(job: Job, prepare: Callable[[Case, bool], Prepared], threads: int = 
     OracleError
         If they do not.
     """
-    case = Spec(*job.sizes, job.dtype).build()
+    case = case_of(job)
     own, other = reference.prepared(case, job.backward), prepare(case, job.backward)
     error = disagreement(case, own.result(own.step()), other.result(other.step()))
     samples = interleaved(own.step, other.step, job.seconds, REST if threads > 1 else 0.0)
     ratios = samples.ratios
     low, high = (float(q) for q in np.quantile(ratios, (0.25, 0.75)))
     return Measured(median(ratios), low, high, len(ratios), median(samples.one), median(samples.other), error)
+
+
+def case_of(job: Job) -> Case:
+    """What is computed: a plain case, or one of a network with all layers alike."""
+    (B, T, D, H), (layers, directions) = job.sizes, job.network
+    if job.network == ONE_LAYER:
+        return Spec(B, T, D, H, job.dtype).build()
+    return NetworkSpec(B, T, D, (H,) * layers, "both" if directions == 2 else "forward", dtype=job.dtype).build()
 
 
 def disagreement(case: Case, own: Result, other: Result) -> float:

@@ -22,7 +22,7 @@ def compare(options: argparse.Namespace) -> int:
     """Time the reference beside others; the exit status does not depend on how fast it is."""
     from conformance.bench import table, targets
     from conformance.bench.competitors import chosen, versions
-    from conformance.bench.grid import ALONG_H, ALONG_T, GRIDS, MEMORY_SIZES
+    from conformance.bench.grid import ALONG_H, ALONG_T, GRIDS, MEMORY_SIZES, ONE_LAYER
     from conformance.bench.machine import cores, machine
     from conformance.bench.memory import peak
     from conformance.bench.record import Record
@@ -33,17 +33,19 @@ def compare(options: argparse.Namespace) -> int:
     names, missing = chosen(options.against)
     dtypes = DTYPES if options.dtype == "both" else (options.dtype,)
     sizes = tuple(dict.fromkeys(options.size or GRIDS[options.grid]))
-    record = Record(machine(), versions(names), missing, sizes, options.seconds)
+    network = options.layers, 2 if options.bidirectional else 1
+    record = Record(machine(), versions(names), missing, sizes, options.seconds, network)
     _print(table.introduction(record, names))
     counts = {"1": [1], "all": [cores()], "both": [1, cores()]}[options.threads]
     for threads in dict.fromkeys(counts):
         extra = (*ALONG_T, *ALONG_H) if options.plot is not None and threads == counts[0] else ()
         _time(record, names, threads, dtypes, extra)
-    record.memory += [peak(*what) for what in product(MEMORY_SIZES, dtypes, (False, True))]
-    record.verdicts += targets.verdicts(record.timings)
-    _print(table.memory(record.memory))
-    if 1 in counts:
-        _print(table.targets(record.verdicts))
+    if network == ONE_LAYER:  # which the targets, and what is told of memory, are about
+        record.memory += [peak(*what) for what in product(MEMORY_SIZES, dtypes, (False, True))]
+        record.verdicts += targets.verdicts(record.timings)
+        _print(table.memory(record.memory))
+        if 1 in counts:
+            _print(table.targets(record.verdicts))
     if options.json is not None:
         write_json(options.json, record.as_dict())
     if options.plot is not None:
@@ -60,10 +62,10 @@ def _time(record: Record, names: Sequence[str], threads: int, dtypes: Sequence[s
     with ExitStack() as running:
         pairs = [running.enter_context(Pair(name, threads)) for name in names]
         for backward, dtype in product((False, True), dtypes):
-            _print(table.heading(threads, dtype, backward, names))
+            _print(table.heading(threads, dtype, backward, names, record.network))
             block = []
             for sizes in record.sizes:
-                job = Job(sizes, dtype, backward, record.seconds)
+                job = Job(sizes, dtype, backward, record.seconds, record.network)
                 block.append([pair.time(job) for pair in pairs])
                 _print([table.row(job, block[-1])])
             found = [timing for row in block for timing in row]
@@ -71,7 +73,7 @@ def _time(record: Record, names: Sequence[str], threads: int, dtypes: Sequence[s
             record.timings += found
         if extra:
             _print(["", f"Timing the {len(extra)} sizes that the plots against T and H need"])
-        jobs = [Job(*job, record.seconds) for job in product(extra, dtypes, (False, True))]
+        jobs = [Job(*job, record.seconds, record.network) for job in product(extra, dtypes, (False, True))]
         record.timings += [pair.time(job) for job in jobs if job.sizes not in record.sizes for pair in pairs]
 
 

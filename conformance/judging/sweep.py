@@ -5,6 +5,9 @@ distributed, of 0.05 to 8. PyTorch, Keras and, forward, onnx's reference evaluat
 dtypes; in float32 also with PyTorch's float64 result, which is as good as the truth there and for which the allowed error
 is half as large. An error beyond the allowed one is a false alarm. Small cases run fastest with one thread per process:
 set OMP_NUM_THREADS=1.
+
+With ``--networks`` the cases are whole networks, of 1 to 4 layers with directions, masks and options, and lstm_ref is
+compared too, as one of those on trial, with each of PyTorch and Keras that has what the network has.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -22,7 +26,8 @@ import numpy as np
 from conformance.case import Case, Result
 from conformance.cases.draw import Draw
 from conformance.cases.matrix import DTYPES
-from conformance.implementations import ORACLES, built_in
+from conformance.cases.network import random_network
+from conformance.implementations import ORACLES, built_in, refusal
 from conformance.judging.compare import compare_quantity
 from conformance.judging.tolerance import allowed_between
 from lstm_ref import LSTMParams
@@ -86,6 +91,18 @@ def cases(seed: int, number: int) -> Iterator[tuple[float, Case]]:
         yield scale, Case(id, np.dtype(dtype), x, h0, c0, params, d_output, d_h, d_c)
 
 
+def networks(seed: int, number: int) -> Iterator[tuple[float, Case]]:
+    """The scale of the weights and the case of a whole network, in each dtype."""
+    for dtype in DTYPES:
+        spec = random_network(f"sweep-{seed}-{number}", dtype)
+        yield spec.scale, spec.build()
+
+
+def results_of_network(case: Case) -> dict[str, Result]:
+    """What lstm_ref gives, and each framework that has what the network has."""
+    return {name: built_in(name)(case) for name in (*ORACLES, "ref") if not refusal(name, case)}
+
+
 def results(case: Case) -> dict[str, Result]:
     """What each engine gives."""
     from conformance.implementations.onnx import evaluator
@@ -95,15 +112,16 @@ def results(case: Case) -> dict[str, Result]:
         return {name: built_in(name)(case) for name in ORACLES} | {"onnx": onnx.result(onnx.step())}
 
 
-def rows(seed: int, number: int) -> list[Row]:
-    """The largest error over the allowed one, in each dtype."""
+def rows(seed: int, number: int, whole: bool = False) -> list[Row]:
+    """The largest error over the allowed one, in each dtype; of a whole network, or of a plain case."""
     found = []
     truth: Result = {}
-    for scale, case in cases(seed, number):
-        given, between = results(case), allowed_between(case)
+    for scale, case in (networks if whole else cases)(seed, number):
+        given, between = (results_of_network if whole else results)(case), allowed_between(case)
+        assert len(given) > 1, f"nothing to compare {case.id} with"
         pairs = [(one, other, given[other], between) for other, one in combinations(given, 2)]
         if case.dtype == np.float64:
-            truth = given["torch"]
+            truth = next(iter(given.values()))
         else:
             of_truth = {quantity: error / 2 for quantity, error in between.items()}
             pairs += [(one, TRUTH, truth, of_truth) for one in given]
@@ -124,12 +142,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance.judging.sweep", description=__doc__)
     parser.add_argument("--cases", type=int, default=1000, help="random cases, half of them in float32 (default: 1000)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--networks", action="store_true", help="whole networks")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="by default one for each processor")
     options = parser.parse_args()
     numbers = range(options.cases // 2)
     found: list[Row] = []
     with ProcessPoolExecutor(options.processes) as pool:
-        for done, some in enumerate(pool.map(rows, [options.seed] * len(numbers), numbers, chunksize=8), 1):
+        for done, some in enumerate(
+            pool.map(partial(rows, options.seed, whole=options.networks), numbers, chunksize=8), 1
+        ):
             found += some
             for row in some:
                 if not row.passed:

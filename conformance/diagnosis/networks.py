@@ -1,0 +1,160 @@
+"""Which bug of a network it is, where the plain LSTM is right and what is built of it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from conformance.case import Case, Result
+from conformance.cases.features import features
+from conformance.diagnosis.bugs.catalogue import network_bugs
+from conformance.diagnosis.bugs.entry import Bug
+from conformance.diagnosis.evidence import Observation, in_proportion, observe
+from conformance.diagnosis.finding import Diagnosis, Fault, Finding, is_wrong
+from conformance.implementations.equations import Equations
+from conformance.trial.results import CheckResult, Report
+
+MOST = 3
+"""So many bugs are looked for, one after the other; and"""
+PAIRED = 30
+"""where no single one explains a case, pairs of them, if no more than so many could show in it."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Some bugs together, and what they explain.
+
+    Attributes
+    ----------
+    bugs : tuple of Bug
+    checks : frozenset of str
+        The ids of the failing checks that they explain.
+    odd : tuple of str
+        The trials in which an LSTM with these bugs does not give what the candidate gave, the smallest first.
+    """
+
+    bugs: tuple[Bug, ...]
+    checks: frozenset[str]
+    odd: tuple[str, ...]
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """Best first: odd in the fewest cases, leaving least unexplained, with the fewest bugs."""
+        return len(self.odd), -len(self.checks), len(self.bugs)
+
+
+def with_bugs(bugs: Sequence[Bug], case: Case) -> Result:
+    """What a network with all these bugs gives; those that need features which the case has not, do nothing there."""
+    made = [bug.make for bug in bugs if bug.needs <= features(case)]
+    kind = type("Together", tuple(made), {}) if made else Equations
+    with np.errstate(all="ignore"):
+        result: Result = kind()(case)
+    return result
+
+
+def diagnose_networks(report: Report, dtypes: Sequence[str]) -> Diagnosis:
+    """Which bugs of networks explain what fails in the cases with features, one or several together.
+
+    Parameters
+    ----------
+    report : Report
+        Of a candidate that is right wherever there is no feature.
+    dtypes : sequence of str
+        Whose cases to look at: the first in which anything fails is.
+    """
+    failures = [r for r in report.failures if not r.behaviour and r.trial in report.given]
+    dtype = next((d for d in dtypes if any(report.trials[r.trial].case.dtype == d for r in failures)), "")
+    if not dtype:
+        return Diagnosis()
+    return _Search(report, [r for r in failures if report.trials[r.trial].case.dtype == dtype], dtype).diagnosis()
+
+
+class _Search:
+    def __init__(self, report: Report, failures: list[CheckResult], dtype: str) -> None:
+        self.report, self.failures, self.dtype = report, failures, dtype
+        self.training = report.profile != "forward"
+
+    @cached_property
+    def observations(self) -> dict[str, Observation]:
+        """What the candidate gave in every case with features, by trial, the smallest first."""
+        report = self.report
+        seen = {}
+        for id, given in report.given.items():
+            trial = report.trials[id]
+            if trial.case.dtype == self.dtype and features(trial.case):
+                known = in_proportion(trial.allowed(), trial.expected())
+                seen[id] = observe(trial.case, given, self.training, known)
+        return dict(sorted(seen.items(), key=lambda item: report.weight(item[0])))
+
+    def diagnosis(self) -> Diagnosis:
+        """The findings; where nothing in the catalogue explains it, in which features it fails."""
+        best = self.best()
+        findings = tuple(self.finding(one, certain=len(best) == 1 and not one.odd) for one in best)
+        if best and len(best[0].checks) == len(self.failures):
+            return Diagnosis(findings)
+        return Diagnosis(findings, (is_wrong(self.where(best[0] if best else None)),))
+
+    def where(self, explained: Explanation | None) -> str:
+        """In which features a case fails that is not explained, and in which all is right."""
+        left = {r.trial for r in self.failures if explained is None or r.id not in explained.checks}
+        wrong = set().union(*(features(self.observations[id].case) for id in left if id in self.observations))
+        right = [features(o.case) for id, o in self.observations.items() if id not in {r.trial for r in self.failures}]
+        alone = sorted(name for name in wrong if frozenset((name,)) in right)
+        smallest = next((id for id in self.observations if id in left), "")
+        tried = "The catalogued bugs of networks, alone and in pairs, do not explain "
+        text = f"{tried}{len(left)} of the cases that fail, the smallest of them {smallest}."
+        return text + (f" Where they are alone, these features are right: {', '.join(alone)}." if alone else "")
+
+    def best(self) -> list[Explanation]:
+        """The best explanations, several if nothing tells them apart; a further bug is added for what is left odd."""
+        found = [self.explain(())]
+        for _ in range(MOST):
+            begun = found[0]
+            if not begun.odd:
+                break
+            further = [self.explain((*begun.bugs, *more)) for more in self.matching(begun)]
+            rank = min((one.rank for one in further), default=begun.rank)
+            if rank >= begun.rank:
+                break
+            found = [one for one in further if one.rank == rank]
+        return [one for one in found if one.bugs and one.checks]
+
+    def matching(self, begun: Explanation) -> list[tuple[Bug, ...]]:
+        """The bugs, or failing that the pairs of bugs, that explain the smallest case which is not explained yet."""
+        o = self.observations[begun.odd[0]]
+        possible = [bug for bug in network_bugs().values() if bug.needs <= features(o.case) and bug not in begun.bugs]
+
+        def fit(more: tuple[Bug, ...]) -> bool:
+            try:
+                return not o.differing(with_bugs((*begun.bugs, *more), o.case))
+            except TypeError:  # classes that cannot be bases of one
+                return False
+
+        alone = [(bug,) for bug in possible if fit((bug,))]
+        if alone or len(possible) > PAIRED:
+            return alone
+        return [pair for pair in combinations(possible, 2) if fit(pair)]
+
+    def explain(self, bugs: tuple[Bug, ...]) -> Explanation:
+        """Hold some bugs against every case."""
+        odd, right = [], set()
+        for id, o in self.observations.items():
+            differing = o.differing(with_bugs(bugs, o.case))
+            odd += [id] if differing else []
+            right |= {f"{id}:{name}" for name in o.given if name not in differing}
+        return Explanation(bugs, frozenset(r.id for r in self.failures if r.id in right), tuple(odd))
+
+    def finding(self, one: Explanation, certain: bool) -> Finding:
+        """A finding in words."""
+        faults = tuple(Fault(bug.title, bug.repair) for bug in one.bugs)
+        title, repair = (_numbered([getattr(bug, name) for bug in one.bugs]) for name in ("title", "repair"))
+        slugs = tuple(bug.slug for bug in one.bugs)
+        return Finding(slugs, certain, title, len(one.checks), len(self.failures), repair, faults)
+
+
+def _numbered(sentences: Sequence[str]) -> str:
+    return sentences[0] if len(sentences) == 1 else " ".join(f"({n}) {text}" for n, text in enumerate(sentences, 1))
