@@ -138,14 +138,14 @@ def same(shown: str, actual: str) -> bool:
     )
 
 
-def shows(path: Path, summary: Sequence[str]) -> bool:
-    """Whether a README's block of what `make conformance` ends with has these lines, and a line for pytest's own.
+def shows(path: Path, summary: Sequence[str], info: str = "text make conformance") -> bool:
+    """Whether a README's block of that name, of what `make conformance` ends with, has these lines, besides pytest's own.
 
     Every word and every whole number; how near the engines come to each other is the machine's and its libraries' affair.
     """
     text = path.read_text(encoding="utf-8")
-    found = [fence["body"] for fence in FENCE.finditer(text) if fence["info"] == "text make conformance"]
-    return len(found) == 1 and _words("\n".join(found[0].splitlines()[1:-1])) == _words("\n".join(summary))
+    found = [fence["body"] for fence in FENCE.finditer(text) if fence["info"] == info]
+    return len(found) == 1 and " ".join(_words("\n".join(summary))) in " ".join(_words(found[0]))
 
 
 def compare(path: Path, slow: bool = False, write: bool = False) -> tuple[int, list[str]]:

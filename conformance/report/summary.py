@@ -7,7 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-QUANTITIES = ("output", "h", "c", "d_x", "d_h0", "d_c0", "d_kernel", "d_recurrent_kernel", "d_bias")
+from conformance.cases.features import FEATURES
+
+WEIGHTS = ("d_kernel", "d_recurrent_kernel", "d_bias", "d_projection", "d_peephole")
+QUANTITIES = ("output", "h", "c", "d_x", "d_h0", "d_c0", *WEIGHTS)
+"""The last part of a quantity's name: the layers' are told together."""
 
 SHORT = 100
 """Sequences up to this length have a line of their own: rounding errors grow along a sequence."""
@@ -26,6 +30,8 @@ class Check:
         The worst error divided by the allowed one.
     relative : float
         The worst error divided by the quantity's scale.
+    features : sequence of str
+        What the case has besides a plain LSTM.
     """
 
     oracle: str
@@ -34,6 +40,7 @@ class Check:
     T: int
     share: float
     relative: float
+    features: Sequence[str] = ()
 
     def to_json(self) -> str:
         """As one line of JSON."""
@@ -63,7 +70,7 @@ def summarise(checks: Sequence[Check], not_run: Sequence[str]) -> list[str]:
     lines.append(f"{'':<20}" + "".join(f"{oracle + ' ' + dtype:>16}" for oracle, dtype in groups))
     for quantity in QUANTITIES:
         shares = [
-            max((c.share for c in checks if (c.oracle, c.dtype, c.quantity) == (*group, quantity)), default=None)
+            max((c.share for c in checks if (c.oracle, c.dtype, _last(c)) == (*group, quantity)), default=None)
             for group in groups
         ]
         if any(share is not None for share in shares):
@@ -75,3 +82,25 @@ def summarise(checks: Sequence[Check], not_run: Sequence[str]) -> list[str]:
     lines += ["", f"{total:,} checks: {by_oracle}. {failed:,} failed, {len(not_run):,} parts not run."]
     lines += [f"not run, {count} times: {why}" for why, count in Counter(not_run).items()]
     return lines
+
+
+def by_feature(checks: Sequence[Check]) -> list[str]:
+    """A table of how many checks there were of cases with each feature, against whom; empty if there were none.
+
+    A case with several features counts in each of their rows.
+    """
+    features = [name for name in FEATURES if any(name in check.features for check in checks)]
+    if not features:
+        return []
+    oracles = sorted({check.oracle for check in checks if check.features})
+    lines = [f"{'feature':<16}" + "".join(f"{oracle:>14}" for oracle in oracles)]
+    for name in features:
+        counted = Counter(check.oracle for check in checks if name in check.features)
+        lines.append(
+            f"{name:<16}" + "".join(f"{f'{n:,}' if (n := counted[oracle]) else '-':>14}" for oracle in oracles)
+        )
+    return lines
+
+
+def _last(check: Check) -> str:
+    return check.quantity.rpartition(".")[2]

@@ -14,6 +14,7 @@ from conformance.report.summary import Check
 @pytest.fixture
 def verdict(record_property: Callable[[str, object], None]) -> Callable[..., None]:
     """A function ``verdict(oracle, case, actual, expected)`` that compares all quantities and fails if one is wrong."""
+    from conformance.cases.features import features
     from conformance.judging.compare import compare
     from conformance.judging.tolerance import allowed_between
 
@@ -22,7 +23,13 @@ def verdict(record_property: Callable[[str, object], None]) -> Callable[..., Non
         assert comparisons, "nothing was compared"
         for comparison in comparisons:
             check = Check(
-                oracle, case.dtype.name, comparison.quantity, case.sizes[1], comparison.share, comparison.relative
+                oracle,
+                case.dtype.name,
+                comparison.quantity,
+                case.sizes[1],
+                comparison.share,
+                comparison.relative,
+                sorted(features(case)),
             )
             record_property(CHECK, check.to_json())
         wrong = [str(comparison) for comparison in comparisons if not comparison.passed]
