@@ -9,13 +9,12 @@ from itertools import combinations
 
 import numpy as np
 
-from conformance.case import Case, Result
+from conformance.case import Result
 from conformance.cases.features import features
 from conformance.diagnosis.bugs.catalogue import network_bugs
 from conformance.diagnosis.bugs.entry import Bug
 from conformance.diagnosis.evidence import Observation, in_proportion, observe
 from conformance.diagnosis.finding import Diagnosis, Fault, Finding, is_wrong
-from conformance.implementations.equations import Equations
 from conformance.trial.results import CheckResult, Report
 
 MOST = 3
@@ -47,15 +46,6 @@ class Explanation:
         return len(self.odd), -len(self.checks), len(self.bugs)
 
 
-def with_bugs(bugs: Sequence[Bug], case: Case) -> Result:
-    """What a network with all these bugs gives; those that need features which the case has not, do nothing there."""
-    made = [bug.make for bug in bugs if bug.needs <= features(case)]
-    kind = type("Together", tuple(made), {}) if made else Equations
-    with np.errstate(all="ignore"):
-        result: Result = kind()(case)
-    return result
-
-
 def diagnose_networks(report: Report, dtypes: Sequence[str]) -> Diagnosis:
     """Which bugs of networks explain what fails in the cases with features, one or several together.
 
@@ -77,6 +67,7 @@ class _Search:
     def __init__(self, report: Report, failures: list[CheckResult], dtype: str) -> None:
         self.report, self.failures, self.dtype = report, failures, dtype
         self.training = report.profile != "forward"
+        self.computed: dict[tuple[tuple[str, ...], str], Result] = {}
 
     @cached_property
     def observations(self) -> dict[str, Observation]:
@@ -89,6 +80,18 @@ class _Search:
                 known = in_proportion(trial.allowed(), trial.expected())
                 seen[id] = observe(trial.case, given, self.training, known)
         return dict(sorted(seen.items(), key=lambda item: report.weight(item[0])))
+
+    def with_bugs(self, bugs: Sequence[Bug], id: str) -> Result:
+        """What a network with all these bugs gives in a trial; those that need features which the case has not do nothing."""
+        trial = self.report.trials[id]
+        slugs = tuple(bug.slug for bug in bugs if bug.needs <= features(trial.case))
+        if not slugs:
+            return trial.expected()
+        if (slugs, id) not in self.computed:
+            kind = type("Together", tuple(network_bugs()[slug].make for slug in slugs), {})
+            with np.errstate(all="ignore"):
+                self.computed[slugs, id] = kind()(trial.case)
+        return self.computed[slugs, id]
 
     def diagnosis(self) -> Diagnosis:
         """The findings; where nothing in the catalogue explains it, in which features it fails."""
@@ -125,25 +128,27 @@ class _Search:
 
     def matching(self, begun: Explanation) -> list[tuple[Bug, ...]]:
         """The bugs, or failing that the pairs of bugs, that explain the smallest case which is not explained yet."""
-        o = self.observations[begun.odd[0]]
+        id = begun.odd[0]
+        o = self.observations[id]
         possible = [bug for bug in network_bugs().values() if bug.needs <= features(o.case) and bug not in begun.bugs]
 
         def fit(more: tuple[Bug, ...]) -> bool:
             try:
-                return not o.differing(with_bugs((*begun.bugs, *more), o.case))
+                return not o.differing(self.with_bugs((*begun.bugs, *more), id))
             except TypeError:  # classes that cannot be bases of one
                 return False
 
-        alone = [(bug,) for bug in possible if fit((bug,))]
+        alone: list[tuple[Bug, ...]] = [(bug,) for bug in possible if fit((bug,))]
         if alone or len(possible) > PAIRED:
             return alone
         return [pair for pair in combinations(possible, 2) if fit(pair)]
 
     def explain(self, bugs: tuple[Bug, ...]) -> Explanation:
         """Hold some bugs against every case."""
-        odd, right = [], set()
+        odd: list[str] = []
+        right: set[str] = set()
         for id, o in self.observations.items():
-            differing = o.differing(with_bugs(bugs, o.case))
+            differing = o.differing(self.with_bugs(bugs, id))
             odd += [id] if differing else []
             right |= {f"{id}:{name}" for name in o.given if name not in differing}
         return Explanation(bugs, frozenset(r.id for r in self.failures if r.id in right), tuple(odd))
