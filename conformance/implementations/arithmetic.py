@@ -42,7 +42,7 @@ ACTIVATIONS = {
     ),
     "elu": Activation(
         lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
-        lambda z, a, rounded: np.where(z > 0, 1, rounded(a) + 1).astype(z.dtype),
+        lambda z, a, rounded: np.where(z > 0, 1, rounded(a + 1)).astype(z.dtype),
         1,
     ),
     "exponential": Activation(np.exp, lambda z, a, rounded: a, 0),

@@ -15,56 +15,67 @@ import numpy.typing as npt
 from conformance.implementations.arithmetic import ACTIVATIONS, EXACT, HARD_SIGMOIDS, Arithmetic
 from lstm_ref.params import FloatArray
 
-POOL = 1 << 14
-"""So many random numbers there are for each run; every operation takes them from a random place on."""
+POOL = 1 << 18
+"""So many random numbers there are; every operation takes them from a random place on."""
 
 
 @cache
-def _pool(runs: int, roundoff: float) -> FloatArray:
-    """Numbers u * delta for each run, after a row of zeros for the run without perturbation."""
-    raw = np.asarray(np.random.PCG64(1997).random_raw(runs * POOL // 4), "<u8")
-    pool = np.zeros((1 + runs, POOL))
-    pool[1:] = raw.view("<i2").reshape(runs, POOL) * (roundoff / 2**15)
-    return pool
+def _deltas(roundoff: float) -> FloatArray:
+    """Numbers u * delta."""
+    raw = np.asarray(np.random.PCG64(1997).random_raw(POOL // 4), "<u8")
+    deltas: FloatArray = raw.view("<i2") * (roundoff / 2**15)
+    return deltas
 
 
 @cache
-def _factors(runs: int, roundoff: float, roundings: int) -> FloatArray:
+def _factors(roundoff: float, roundings: int) -> FloatArray:
     """The same as factors that stand for so many roundings."""
-    factors: FloatArray = 1 + roundings**0.5 * _pool(runs, roundoff)
+    factors: FloatArray = 1 + roundings**0.5 * _deltas(roundoff)
     return factors
 
 
 class Roundings:
-    """Random roundings for runs along the first axis, of which the first run has none; the same on every machine."""
+    """Random roundings for runs along the first axis of arrays, before which there is one without; the same on every machine."""
 
     def __init__(self, runs: int, roundoff: float) -> None:
         self.runs, self.roundoff = runs, roundoff
         self.places = np.random.PCG64(runs)
 
     def _taken(self, pool: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-        count = prod(shape)
+        count = self.runs * prod(shape)
         parts = []
         while count > 0:
             most = min(count, POOL // 2)
             start = int(self.places.random_raw()) % (POOL - most)
-            parts.append(pool[:, start : start + most])
+            parts.append(pool[start : start + most])
             count -= most
-        taken = parts[0] if len(parts) == 1 else np.concatenate(parts or [pool[:, :0]], axis=1)
-        return taken.reshape(1 + self.runs, *shape)
+        taken = parts[0] if len(parts) == 1 else np.concatenate(parts or [pool[:0]])
+        return taken.reshape(self.runs, *shape)
 
     def deltas(self, *shape: int) -> FloatArray:
-        """Numbers u * delta, (1 + runs, *shape)."""
-        return self._taken(_pool(self.runs, self.roundoff), shape)
+        """Numbers u * delta, (runs, *shape)."""
+        return self._taken(_deltas(self.roundoff), shape)
 
     def factors(self, roundings: int, *shape: int) -> FloatArray:
-        """Factors 1 + u * delta that stand for so many roundings of one product, (1 + runs, *shape)."""
-        return self._taken(_factors(self.runs, self.roundoff, roundings), shape)
+        """Factors 1 + u * delta that stand for so many roundings of one product, (runs, *shape)."""
+        return self._taken(_factors(self.roundoff, roundings), shape)
+
+    def in_all_runs(self, a: FloatArray) -> FloatArray:
+        """An array (1 + runs, ..) as it is, one (1, ..) repeated."""
+        return a if len(a) > 1 else np.repeat(a, 1 + self.runs, axis=0)
+
+    def of_product(self, a: FloatArray, roundings: int = 1) -> FloatArray:
+        """Products after so many roundings; an array (1 + runs, ..) is written to."""
+        a = self.in_all_runs(a)
+        a[1:] *= self.factors(roundings, *a.shape[1:])
+        return a
 
     def of_dot(self, dot: FloatArray, squares: FloatArray, n: int) -> FloatArray:
-        """Sums of products, rounded: of `dot` (1 + runs, ..), or (1, ..), and the unperturbed run's sums of n squared products."""
+        """Sums of n products after their roundings, given the unperturbed run's sums of squared products; written to as well."""
+        dot = self.in_all_runs(dot)
         w = np.sqrt((1 - 1 / n + (n + 1) / 6) * squares + (n + 1) / 3 * dot[0] ** 2)
-        return dot + w * self.deltas(*w.shape)
+        dot[1:] += w * self.deltas(*w.shape)
+        return dot
 
 
 class RandomlyRounded(Arithmetic):
@@ -84,21 +95,17 @@ class RandomlyRounded(Arithmetic):
         """An array of the case, the same in all runs."""
         return np.asarray(array, np.float64)[np.newaxis]
 
-    def rounded(self, a: Any, roundings: int = 1) -> Any:
-        """A product after so many roundings; written to if it has all runs."""
-        return a * self.random.factors(roundings, *a.shape[1:])
-
     def plus(self, a: Any, b: Any) -> Any:
         """A + b."""
-        return self.rounded(a + b)
+        return self.random.of_product(a + b)
 
     def less(self, one: int, a: Any) -> Any:
         """One - a."""
-        return self.rounded(one - a)
+        return self.random.of_product(one - a)
 
     def times(self, a: Any, b: Any) -> Any:
         """A * b."""
-        return self.rounded(a * b)
+        return self.random.of_product(a * b)
 
     def dot(self, a: Any, b: Any) -> Any:
         """A @ b."""
@@ -115,19 +122,19 @@ class RandomlyRounded(Arithmetic):
         """An activation of z, with a perturbation of its own and, where a place is given, one that is the same each time."""
         if name in EXACT:
             return super().activated(name, z, place)
-        shape = z.shape[1:]
-        factors = self.random.factors(1, *shape)
+        if name in HARD_SIGMOIDS:
+            a = self.plus(self.random.of_product(z / HARD_SIGMOIDS[name]), np.float64(0.5))
+        else:
+            a = self.random.of_product(super().activated(name, z, place))
         if place:
             if place not in self.alike:
-                self.alike[place] = self.random.deltas(*shape)
-            factors = factors + self.alike[place]
-        if name in HARD_SIGMOIDS:  # what is cut to 0 or 1 is exact
-            return np.clip((z / HARD_SIGMOIDS[name] * self.random.factors(1, *shape) + 0.5) * factors, 0, 1)
-        return super().activated(name, z, place) * factors
+                self.alike[place] = 1 + self.random.deltas(*a.shape[1:])
+            a[1:] *= self.alike[place]
+        return np.clip(a, 0, 1) if name in HARD_SIGMOIDS else a  # what is cut to 0 or 1 is exact
 
     def through(self, name: str, z: Any, a: Any, g: Any) -> Any:
         """The cotangent of z, from that of a = activation(z)."""
         if name in HARD_SIGMOIDS:
-            return self.rounded(super().through(name, z, a, g))
-        slope = ACTIVATIONS[name].slope(z, a, self.rounded)
-        return self.rounded(slope * g, ACTIVATIONS[name].roundings + 1)
+            return self.random.of_product(super().through(name, z, a, g))
+        slope = ACTIVATIONS[name].slope(z, a, self.random.of_product)
+        return self.random.of_product(slope * g, ACTIVATIONS[name].roundings + 1)
