@@ -8,11 +8,11 @@ Gate blocks are in the order i, f, c, o and arrays are batch-first, always.
 
 from lstm_ref import errors
 from lstm_ref.formats import LSTMInfo, PartInfo, inspect, load
+from lstm_ref.gradients import Gradients, LayerGradients, WeightGradients
 from lstm_ref.layer import Dropout, Layer
 from lstm_ref.network import Network, Run
 from lstm_ref.options import Options
 from lstm_ref.params import LSTMParams, from_torch, reorder_gates
-from lstm_ref.sequence import Gradients
 
 __version__ = "0.1.0"
 
@@ -22,10 +22,12 @@ __all__ = [
     "LSTMInfo",
     "LSTMParams",
     "Layer",
+    "LayerGradients",
     "Network",
     "Options",
     "PartInfo",
     "Run",
+    "WeightGradients",
     "errors",
     "from_torch",
     "inspect",

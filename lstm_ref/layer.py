@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lstm_ref.errors import DTypeError, ShapeError, UsageError
 from lstm_ref.options import PLAIN, Options
@@ -58,7 +60,7 @@ class Layer:
                     "Convert them to the same dtype."
                 )
 
-    @property
+    @cached_property
     def directions(self) -> dict[str, LSTMParams]:
         """The directions that there are, "forward" before "reverse", and their weights."""
         both = {"forward": self.forward, "reverse": self.reverse}
@@ -94,6 +96,20 @@ class Layer:
     def dtype(self) -> np.dtype[np.floating[Any]]:
         """The dtype of the weights."""
         return self.params.dtype
+
+    def astype(self, dtype: npt.DTypeLike) -> Layer:
+        """The same layer with its weights rounded or widened to `dtype`."""
+        there, back = (params and params.astype(dtype) for params in (self.forward, self.reverse))
+        return replace(self, forward=there, reverse=back)
+
+    @property
+    def output_symbols(self) -> str:
+        """The shape of the output in words, such as ``"(B, T, H)"``."""
+        units = "H" if self.params.projection is None else "P"
+        joined = len(self.directions) == 2 and self.merge == "concat"
+        both = ("2",) if len(self.directions) == 2 and self.merge is None else ()
+        steps = ("T",) if self.options.return_sequences else ()
+        return f"({', '.join((*both, 'B', *steps, f'2{units}' if joined else units))})"
 
     def output_shape(self, B: int, T: int) -> tuple[int, ...]:
         """The shape of the output."""

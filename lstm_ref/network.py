@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
-from lstm_ref import sequence
-from lstm_ref.errors import DTypeError, UnsupportedError, UsageError, shape_error
-from lstm_ref.params import FloatArray, LSTMParams, as_float_array
-from lstm_ref.sequence import Gradients, Record
+from lstm_ref import arguments, directions
+from lstm_ref.arguments import DropoutLike, array, wide
+from lstm_ref.directions import DirectionRecord
+from lstm_ref.errors import DTypeError, ShapeError, UnsupportedError, UsageError
+from lstm_ref.gradients import Gradients, LayerGradients, States
+from lstm_ref.layer import Layer
+from lstm_ref.params import FloatArray, LSTMParams
+from lstm_ref.states import Split, StateForm
 
-State: TypeAlias = tuple[npt.ArrayLike, npt.ArrayLike]
+StatesLike: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike]
+State: TypeAlias = tuple[StatesLike, StatesLike]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -23,26 +29,44 @@ class Run:
     Attributes
     ----------
     output : array (B, T, H)
-        The hidden state after every step.
+        The last layer's output after every step; see `lstm_ref.Layer.output_shape` for others.
     h, c : array (B, H)
-        The state after the last step.
+        The state after the last step; see `lstm_ref.states` for several layers or directions.
+    sizes : tuple of int
+        (B, T).
+    layers : tuple of Layer
+        Those that computed, in the dtype that was computed in.
+    records : list of list of DirectionRecord
+        Of each layer, of each direction.
     """
 
     output: FloatArray
-    h: FloatArray
-    c: FloatArray
-    params: LSTMParams
-    record: Record
+    h: States
+    c: States
+    network: Network
+    sizes: tuple[int, int]
+    layers: tuple[Layer, ...]
+    records: list[list[DirectionRecord]]
 
 
 class Network:
-    """One LSTM layer in one direction.
+    """An LSTM of one or several layers.
 
     Parameters
     ----------
-    params : LSTMParams
-        The weights. Arrays given later must have their dtype, float64 or float32, and all
-        results have it too.
+    layers : LSTMParams, Layer or sequence of Layer
+        The weights of a plain layer in one direction, or layers, of which each takes what the one before it gives. Arrays
+        given later must have their dtype, float64 or float32, and all results have it too.
+
+    Raises
+    ------
+    UsageError, ShapeError, DTypeError
+        If the layers do not fit together, or one that is not the last gives no sequence or two.
+
+    Notes
+    -----
+    Weights may be float16 or bfloat16, too. Then all is computed in float32, and rounded once at the end: the output, the
+    final states and the gradients, but nothing between layers or steps.
 
     Examples
     --------
@@ -55,22 +79,54 @@ class Network:
     ((5, 7, 2), (5, 2), (5, 2))
     """
 
-    def __init__(self, params: LSTMParams) -> None:
-        if not isinstance(params, LSTMParams):
+    def __init__(self, layers: LSTMParams | Layer | Sequence[Layer]) -> None:
+        if isinstance(layers, LSTMParams):
+            layers = Layer(layers)
+        given = (layers,) if isinstance(layers, Layer) else layers
+        if not isinstance(given, Sequence) or not all(isinstance(layer, Layer) for layer in given):
             raise UsageError(
-                f"Network takes LSTMParams, not {type(params).__name__}. "
+                f"Network takes LSTMParams, a Layer or a list of Layers, not {type(layers).__name__}. "
                 "Build them with lstm_ref.LSTMParams(kernel, recurrent_kernel, bias), or use lstm_ref.load."
             )
-        self.params = params
+        self.layers = tuple(given)
+        _check(self.layers)
+        self.dtype = self.layers[0].dtype
+        self._form = StateForm(self.layers)
+
+    @property
+    def params(self) -> LSTMParams:
+        """The weights of a network of one layer in one direction.
+
+        Raises
+        ------
+        UsageError
+            If there are several; those are in `layers`.
+        """
+        if not self._form.single:
+            raise UsageError(
+                "this network has several layers or directions: network.layers[k].forward has the weights."
+            )
+        return self.layers[0].params
 
     def __repr__(self) -> str:
-        p = self.params
+        p, first = self.layers[0].params, self.layers[0]
         bias = "" if p.bias is not None else ", no bias"
-        return f"Network(D={p.input_size}, H={p.hidden_size}, {p.dtype}{bias})"
+        if self._form.single and first.forward is not None:
+            return f"Network(D={p.input_size}, H={p.hidden_size}, {p.dtype}{bias})"
+        units = " ".join(
+            f"{layer.hidden_size}{'+' + str(layer.hidden_size) if len(layer.directions) == 2 else ''}"
+            for layer in self.layers
+        )
+        return f"Network(D={p.input_size}, H={units}, {p.dtype}{bias})"
 
     def __call__(
-        self, x: npt.ArrayLike, state: State | None = None, mask: npt.ArrayLike | None = None
-    ) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+        self,
+        x: npt.ArrayLike,
+        state: State | None = None,
+        mask: npt.ArrayLike | None = None,
+        *,
+        dropout: DropoutLike = None,
+    ) -> tuple[FloatArray, tuple[States, States]]:
         """Inference: the outputs and the final state, without a tape.
 
         Memory beyond the output does not grow with T. The numbers are those of `forward` to the bit.
@@ -79,21 +135,26 @@ class Network:
         ----------
         x : array (B, T, D)
         state : pair of arrays (B, H), optional
-            h0 and c0; zeros when not given.
-        mask : None
-            Not supported yet.
+            h0 and c0; zeros when not given. With several layers or directions they are (layers * directions, B, H); where
+            widths differ, lists with an array (directions, B, H) for each layer. With a projection, h0 has P units.
+        mask : array (B, T) of bool, optional
+            True where a step counts. Another one holds the state, its x is not looked at, and its output is the one before
+            it, or zeros by the layer's options.
+        dropout : sequence, optional
+            For each layer None, or a mapping from its directions to their `lstm_ref.Dropout`.
 
         Returns
         -------
         output : array (B, T, H)
         (h, c) : arrays (B, H)
+            As `state`.
 
         Raises
         ------
-        ShapeError, DTypeError, UnsupportedError
+        UsageError, ShapeError, DTypeError
         """
-        output, h, c, _ = sequence.forward(self.params, *self._checked(x, state, mask), remember=None)
-        return output, (h, c)
+        run = self._run(x, state, mask, dropout, None, remember=False)
+        return run.output, (run.h, run.c)
 
     def forward(
         self,
@@ -101,12 +162,13 @@ class Network:
         state: State | None = None,
         mask: npt.ArrayLike | None = None,
         *,
+        dropout: DropoutLike = None,
         checkpoint_every: int | None = None,
     ) -> Run:
-        """The forward pass with its tape, for `backward`; `x`, `state` and `mask` as in inference.
+        """The forward pass with its tape, for `backward`; `x`, `state`, `mask` and `dropout` as in inference.
 
-        The tape takes T * B * (7H + D) numbers. It holds copies: `x` and `state` may change afterwards. The
-        weights are not copied: change them only after `backward`.
+        The tape of a plain layer takes T * B * (7H + D) numbers. It holds copies: `x` and `state` may change afterwards.
+        The weights and dropout's factors are not copied: change them only after `backward`.
 
         Parameters
         ----------
@@ -120,24 +182,23 @@ class Network:
         ------
         UsageError
             If `checkpoint_every` is not a positive number of steps.
-        ShapeError, DTypeError, UnsupportedError
+        UnsupportedError
+            If it is given, and a layer is not plain: it has other activations, coupled gates, a clip, a projection, peepholes
+            or recurrent dropout.
+        ShapeError, DTypeError
         """
-        x, h0, c0 = self._checked(x, state, mask)
         if checkpoint_every is not None and (not isinstance(checkpoint_every, int) or checkpoint_every < 1):
             raise UsageError(
                 f"checkpoint_every is {checkpoint_every!r}, expected a number of steps, 1 or more, or None."
             )
-        every = max(x.shape[1], 1) if checkpoint_every is None else checkpoint_every
-        output, h, c, record = sequence.forward(self.params, x, h0, c0, remember=every)
-        assert record is not None
-        return Run(output, h, c, self.params, record)
+        return self._run(x, state, mask, dropout, checkpoint_every, remember=True)
 
     def backward(
         self,
         run: Run,
         d_output: npt.ArrayLike | None = None,
-        d_h: npt.ArrayLike | None = None,
-        d_c: npt.ArrayLike | None = None,
+        d_h: StatesLike | None = None,
+        d_c: StatesLike | None = None,
     ) -> Gradients:
         """Gradients of sum(d_output*output) + sum(d_h*h) + sum(d_c*c), by backpropagation through time.
 
@@ -147,7 +208,7 @@ class Network:
             What `forward` of this network returned; it may be used again.
         d_output : array (B, T, H), optional
         d_h, d_c : array (B, H), optional
-            Cotangents; any combination but none at all. One that is left out is zero.
+            Cotangents; any combination but none at all. One that is left out is zero. Shapes are those of `run`'s.
 
         Raises
         ------
@@ -155,48 +216,90 @@ class Network:
             If no cotangent is given, or the run is another network's.
         ShapeError, DTypeError
         """
-        if not isinstance(run, Run) or run.params is not self.params:
+        if not isinstance(run, Run) or run.network is not self:
             raise UsageError(
                 "run is not what this network's forward returned; call backward on the network that made it."
             )
         if d_output is None and d_h is None and d_c is None:
             raise UsageError("no cotangent was given; pass at least one of d_output, d_h and d_c.")
-        B, T, H = run.output.shape
-        cotangents = (
-            None if d_output is None else self._array("d_output", d_output, "(B, T, H)", (B, T, H)),
-            None if d_h is None else self._array("d_h", d_h, "(B, H)", (B, H)),
-            None if d_c is None else self._array("d_c", d_c, "(B, H)", (B, H)),
-        )
-        return sequence.backward(self.params, run.record, *cotangents)
-
-    def _checked(
-        self, x: npt.ArrayLike, state: State | None, mask: npt.ArrayLike | None
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        if mask is not None:
-            raise UnsupportedError(
-                "mask is not supported yet: run each length by itself, or cut the padding off first."
-            )
-        D, H = self.params.input_size, self.params.hidden_size
-        x = self._array("x", x, "(B, T, D)", (None, None, D))
-        B = x.shape[0]
-        if state is None:
-            return x, np.zeros((B, H), x.dtype), np.zeros((B, H), x.dtype)
-        if not isinstance(state, tuple | list) or len(state) != 2:
-            raise UsageError("state must be the pair (h0, c0), each of shape (B, H).")
-        h0 = self._array("h0", state[0], "(B, H)", (B, H))
-        c0 = self._array("c0", state[1], "(B, H)", (B, H))
-        return x, h0, c0
-
-    def _array(self, name: str, array: npt.ArrayLike, symbols: str, expected: tuple[int | None, ...]) -> FloatArray:
-        result = as_float_array(name, array)
-        if result.dtype != self.params.dtype:
-            raise DTypeError(
-                f"{name} has dtype {result.dtype}, but the weights have {self.params.dtype}. Convert one: "
-                f"{name}.astype('{self.params.dtype}') or params.astype('{result.dtype}')."
-            )
-        if result.ndim != len(expected) or any(
-            want is not None and have != want for have, want in zip(result.shape, expected, strict=True)
+        (B, T), last = run.sizes, self.layers[-1]
+        d: FloatArray | None = None
+        if d_output is not None:
+            remedy = "It has the shape of the output"
+            d = array(self.dtype, "d_output", d_output, last.output_symbols, last.output_shape(B, T), remedy)
+        d_h_of, d_c_of = self._form.cotangent("d_h", d_h, B), self._form.cotangent("d_c", d_c, B)
+        d_h0, d_c0, weights = Split(), Split(), list[LayerGradients]()
+        for layer, records, of_h, of_c in zip(
+            run.layers[::-1], run.records[::-1], d_h_of[::-1], d_c_of[::-1], strict=True
         ):
-            remedy = "Arrays are batch-first, and states have no layer axis"
-            raise shape_error(name, symbols, expected, result.shape, remedy)
-        return result
+            d, *d_state, of_weights = directions.backward(layer, records, d, of_h, of_c)
+            d_h0.append(d_state[0])
+            d_c0.append(d_state[1])
+            weights.append(of_weights)
+        assert d is not None
+        d_x, every = d.astype(self.dtype, copy=False), tuple(each.astype(self.dtype) for each in weights[::-1])
+        return Gradients(d_x, self._form.join(d_h0[::-1]), self._form.join(d_c0[::-1]), every)
+
+    def _run(
+        self,
+        x: npt.ArrayLike,
+        state: State | None,
+        mask: npt.ArrayLike | None,
+        dropout: DropoutLike,
+        checkpoint_every: int | None,
+        remember: bool,
+    ) -> Run:
+        """The forward pass; without records if nothing is to be remembered."""
+        D = self.layers[0].input_size
+        y = array(self.dtype, "x", x, "(B, T, D)", (None, None, D), "Arrays are batch-first")
+        B, T, _ = y.shape
+        if state is None:
+            h0, c0 = self._form.zeros(B)
+        elif not isinstance(state, tuple | list) or len(state) != 2:
+            raise UsageError(
+                "state must be the pair (h0, c0), each of shape (B, H); of several layers, see lstm_ref.states."
+            )
+        else:
+            h0, c0 = self._form.split("h0", state[0], B), self._form.split("c0", state[1], B)
+        counted, factors = arguments.mask(mask, B, T), arguments.dropout(dropout, self.layers, B, T)
+        layers = self.layers
+        if wide(self.dtype) != self.dtype:
+            layers = tuple(layer.astype(wide(self.dtype)) for layer in layers)
+        if checkpoint_every is not None:
+            for k, (layer, of_layer) in enumerate(zip(layers, factors, strict=True)):
+                if not directions.has_checkpoints(layer, of_layer):
+                    raise UnsupportedError(
+                        f"checkpoint_every is for layers whose equations are the plain ones, and those of layer {k} are not. "
+                        "Leave it out."
+                    )
+        every = (checkpoint_every or max(T, 1)) if remember else None
+        h, c, records = Split(), Split(), list[list[DirectionRecord]]()
+        for layer, of_h, of_c, of_layer in zip(layers, h0, c0, factors, strict=True):
+            y, of_h, of_c, of_time = directions.forward(layer, y, of_h, of_c, counted, of_layer, every)
+            h.append(of_h)
+            c.append(of_c)
+            records.append(of_time)
+        output = y.astype(self.dtype, copy=False)
+        return Run(output, self._form.join(h), self._form.join(c), self, (B, T), layers, records)
+
+
+def _check(layers: tuple[Layer, ...]) -> None:
+    """Whether layers fit together."""
+    if not layers:
+        raise UsageError("a network needs at least one layer.")
+    for k, (layer, following) in enumerate(pairwise(layers)):
+        if not layer.options.return_sequences:
+            raise UsageError(f"layer {k} has return_sequences=False, which only the last layer may have.")
+        if len(layer.directions) == 2 and layer.merge is None:
+            raise UsageError(f"layer {k} has merge=None and so gives two outputs, which only the last layer may do.")
+        if layer.output_size != following.input_size:
+            raise ShapeError(
+                f"layer {k} gives outputs of {layer.output_size} units, and the kernel of layer {k + 1} has shape "
+                f"{following.params.kernel.shape}, expected ({layer.output_size}, {4 * following.hidden_size}). "
+                "With two directions and merge 'concat' there are twice as many units."
+            )
+        if layer.dtype != following.dtype:
+            raise DTypeError(
+                f"the weights of layer {k} have dtype {layer.dtype}, those of layer {k + 1} {following.dtype}. "
+                "Convert them to the same dtype."
+            )

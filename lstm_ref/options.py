@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from lstm_ref.activations import ACTIVATIONS
@@ -64,7 +65,7 @@ class Options:
         """The activation of the cell on its way out."""
         return self.output_activation or self.activation
 
-    @property
+    @cached_property
     def plain_cell(self) -> bool:
         """Whether the equations of one step are the plain ones."""
         activations = self.activation, self.recurrent_activation, self.of_output

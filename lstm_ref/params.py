@@ -19,10 +19,12 @@ GATES = "ifco"
 """The gate blocks in order: input, forget, candidate, output."""
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+NARROW = ("float16", "bfloat16")
+"""Kept as they are, and computed in float32; bfloat16 is a dtype of the package ml_dtypes, and known by its name."""
 
 
 def as_float_array(name: str, array: npt.ArrayLike) -> FloatArray:
-    """`array` as it is if it is a float64 or float32 array; nothing is converted in silence.
+    """`array` as it is if it is a float64 or float32 array, or a float16 or bfloat16 one; nothing is converted in silence.
 
     Raises
     ------
@@ -30,9 +32,9 @@ def as_float_array(name: str, array: npt.ArrayLike) -> FloatArray:
         For any other dtype, byte-swapped ones included.
     """
     result = np.asarray(array)
-    if result.dtype not in FLOATS:
+    if result.dtype not in FLOATS and not (result.dtype.name in NARROW and result.dtype.isnative):
         raise DTypeError(
-            f"{name} has dtype {result.dtype}, expected float64 or float32 in native byte order. "
+            f"{name} has dtype {result.dtype}, expected float64 or float32 in native byte order, or float16 or bfloat16. "
             f"Convert it first, for example with {name}.astype('float64')."
         )
     return result
@@ -55,9 +57,9 @@ class LSTMParams:
     peephole : array (3, H) or None
         What the cell state is multiplied by on its way into the gates i, f and o, in this order.
 
-    All are float64 or all float32, with gate blocks in the order i, f, c, o. With a projection, the recurrent kernel is
-    (P, 4H). The arrays are kept as they are, neither copied nor ever written to. Whether they are finite is the
-    caller's business.
+    All are of one dtype, float64 or float32, or float16 or bfloat16, with gate blocks in the order i, f, c, o. With a
+    projection, the recurrent kernel is (P, 4H). The arrays are kept as they are, neither copied nor ever written to. Whether
+    they are finite is the caller's business.
 
     Raises
     ------
@@ -135,8 +137,13 @@ class LSTMParams:
         return int(self.recurrent_kernel.shape[0])
 
     @property
+    def plain_cell(self) -> bool:
+        """Whether the equations of one step are the plain ones: neither projection nor peephole."""
+        return self.projection is None and self.peephole is None
+
+    @property
     def dtype(self) -> np.dtype[np.floating[Any]]:
-        """The dtype of all arrays: float64 or float32."""
+        """The dtype of all arrays."""
         return self.kernel.dtype
 
     def astype(self, dtype: npt.DTypeLike) -> LSTMParams:

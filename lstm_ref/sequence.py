@@ -1,22 +1,27 @@
-"""One LSTM layer over time: forward, and backpropagation through time.
+"""One direction of a plain LSTM layer over time: forward, and backpropagation through time.
 
 What does not depend on the previous step is done for a block of steps in one matrix product: the input
 projection before the steps, the weights' and the input's gradients after them. Inside, time comes first and samples
 are columns, so that a step works on contiguous memory; outside, arrays are batch-first.
+
+A step that a mask leaves out is computed like the others, of zeros, since samples are computed together; then its
+state is replaced by the one before it. So on the way back the cotangents of the state pass it as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
-from math import prod
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from lstm_ref.cell import I, Recurrence, backward_step, forward_step, local_derivatives, views, views_back
+from lstm_ref.cell import CARRY, I, Recurrence, backward_step, forward_step, local_derivatives, views, views_back
+from lstm_ref.gradients import WeightGradients
 from lstm_ref.params import FloatArray, LSTMParams
+from lstm_ref.tape import Tape
 
 BLOCK_BYTES = 1 << 19
 """What is projected at once, so that it stays in the cache; but"""
@@ -31,47 +36,6 @@ PRODUCT_COLUMNS = 2048
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Tape:
-    """What the backward pass needs of the forward pass.
-
-    Attributes
-    ----------
-    x : array (T, B, D)
-        Samples are rows: those of all steps are one matrix, and its transpose is a view.
-    cells : array (T + 1, 5, H, B)
-        Of each step o, i, f, −g and the c before it, as in `lstm_ref.cell.views`; of the last only c.
-    tanh_c : array (T, H, B)
-        tanh of the c after each step.
-    h : array (T + 1, H, B)
-        Index 0 is the initial one.
-    """
-
-    x: FloatArray
-    cells: FloatArray
-    tanh_c: FloatArray
-    h: FloatArray
-
-    @classmethod
-    def empty(cls, T: int, B: int, D: int, H: int, dtype: np.dtype[Any]) -> Tape:
-        """Memory for `T` steps, uninitialised."""
-        return cls(*memory(dtype, (T, B, D), (T + 1, 5, H, B), (T, H, B), (T + 1, H, B)))
-
-    @property
-    def c(self) -> FloatArray:
-        """The cell states, array (T + 1, H, B); a view."""
-        return self.cells[:, 4]
-
-    def part(self, start: int, stop: int) -> Tape:
-        """The tape of some steps; a view."""
-        steps, states = slice(start, stop), slice(start, stop + 1)
-        return Tape(self.x[steps], self.cells[states], self.tanh_c[steps], self.h[states])
-
-    def begin(self, h: FloatArray, c: FloatArray) -> None:
-        """Set the initial state."""
-        self.h[0], self.c[0] = h, c
-
-
-@dataclass(frozen=True, eq=False, slots=True)
 class Record:
     """What is remembered of a forward pass: the tape of all steps, or states from which it can be made again, in parts.
 
@@ -83,6 +47,7 @@ class Record:
         How many steps a part has.
     tape : Tape or None
     x : array (B, T, D) or None
+    mask : array (B, T) of bool, or None
         If there is no tape.
     h, c : array (parts, H, B)
         The states that parts begin with.
@@ -92,6 +57,7 @@ class Record:
     length: int
     tape: Tape | None
     x: FloatArray | None
+    mask: npt.NDArray[np.bool_] | None
     h: FloatArray
     c: FloatArray
 
@@ -103,45 +69,12 @@ class Record:
             return
         assert self.x is not None
         run = Steps(params, B, T)
-        tape = Tape.empty(self.length, B, D, params.hidden_size, params.dtype)
+        tape = Tape.empty(self.length, B, D, params.hidden_size, params.dtype, self.mask is not None)
         for number, (start, stop) in reversed(list(enumerate(pieces(T, self.length)))):
             part = tape.part(0, stop - start)
             part.begin(self.h[number], self.c[number])
-            run(self.x[:, start:stop], part)
+            run(self.x[:, start:stop], part, None if self.mask is None else self.mask[:, start:stop])
             yield start, part
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Gradients:
-    """Gradients of the loss sum(d_output*output) + sum(d_h*h) + sum(d_c*c).
-
-    Attributes
-    ----------
-    d_x : array (B, T, D)
-    d_h0, d_c0 : array (B, H)
-    d_kernel : array (D, 4H)
-    d_recurrent_kernel : array (H, 4H)
-    d_bias : array (4H,) or None
-        None for a layer without bias.
-    """
-
-    d_x: FloatArray
-    d_h0: FloatArray
-    d_c0: FloatArray
-    d_kernel: FloatArray
-    d_recurrent_kernel: FloatArray
-    d_bias: FloatArray | None
-
-
-def memory(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[FloatArray]:
-    """Arrays in one piece of memory, uninitialised.
-
-    The C library (glibc, up to 32 MiB) keeps what it was given back as long as that is not much more than the
-    largest piece it has seen; of many pieces it returns the pages, and the next call pays for every page anew.
-    """
-    ends = list(accumulate(map(prod, shapes)))
-    parts = np.split(np.empty(ends[-1], dtype), ends[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def block_length(B: int, H: int, dtype: np.dtype[Any]) -> int:
@@ -187,34 +120,53 @@ class Steps:
         self.projected = np.empty(4 * H * min(self.block, T) * B, dtype)
         self.recurrence = Recurrence.of(transposed(params.recurrent_kernel) if copied else params.recurrent_kernel.T, B)
 
-    def __call__(self, x: FloatArray, tape: Tape) -> None:
-        """Write the tape of x (B, T, D), which has the initial state already."""
+    def __call__(self, x: FloatArray, tape: Tape, mask: npt.NDArray[np.bool_] | None) -> None:
+        """Write the tape of x (B, T, D) and mask (B, T), which has the initial state already."""
+        if tape.masked is not None:
+            assert mask is not None
+            np.logical_not(mask.T, out=tape.masked)
         for start, stop in pieces(x.shape[1], self.block):
             self._block(x[:, start:stop], tape.part(start, stop))
 
     def _block(self, x: FloatArray, tape: Tape) -> None:
         (B, T, D), H = x.shape, tape.h.shape[1]
         tape.x[...] = x.swapaxes(0, 1)
+        if tape.masked is not None:
+            tape.x[tape.masked] = 0  # it may be NaN, and 0 times that is NaN, too
         projected = self.projected[: 4 * H * T * B].reshape(4 * H, T * B)
         self.kernel.dot(tape.x.reshape(T * B, D).T, out=projected)
         np.subtract(self.minus_bias, projected, out=projected)  # −(Wᵀ x + b)
         blocks = projected.reshape(4, H, T, B).transpose(2, 0, 1, 3)
         tape.cells[:-1, 1:4], tape.cells[:-1, 0] = blocks[:, :3], blocks[:, 3]
         h = tape.h[0]
-        for step in zip(*views(tape.cells, tape.tanh_c, tape.h), strict=True):
-            h = forward_step(step, h, self.recurrence)
+        steps = zip(*views(tape.cells, tape.tanh_c, tape.h), strict=True)
+        if tape.masked is None:
+            for step in steps:
+                h = forward_step(step, h, self.recurrence)
+            return
+        for step, masked, (c, c_next) in zip(steps, tape.masked, pairwise(tape.c), strict=True):
+            before, h = h, forward_step(step, h, self.recurrence)
+            np.copyto(h, before, where=masked)
+            np.copyto(c_next, c, where=masked)
 
 
 def forward(
-    params: LSTMParams, x: FloatArray, h0: FloatArray, c0: FloatArray, remember: int | None
+    params: LSTMParams,
+    x: FloatArray,
+    h0: FloatArray,
+    c0: FloatArray,
+    mask: npt.NDArray[np.bool_] | None,
+    remember: int | None,
 ) -> tuple[FloatArray, FloatArray, FloatArray, Record | None]:
-    """Run a layer over a sequence.
+    """Run a layer over a sequence, from its beginning to its end.
 
     Parameters
     ----------
     params : LSTMParams
     x : array (B, T, D)
     h0, c0 : array (B, H)
+    mask : array (B, T) of bool, or None
+        True where a step counts; another one holds the state.
     remember : int or None
         After how many steps a state is remembered for `backward`, rounded up to whole pieces; `T` for the tape
         of all steps. None to remember nothing: then memory beyond the output is one block's.
@@ -222,6 +174,7 @@ def forward(
     Returns
     -------
     output : array (B, T, H)
+        h after every step.
     h, c : array (B, H)
         The final state.
     record : Record or None
@@ -233,7 +186,7 @@ def forward(
     parts = pieces(T, length)
     output = np.empty((B, T, H), dtype)
     states = np.empty((2, 0 if remember is None else len(parts), H, B), dtype)
-    tape = Tape.empty(min(length, T), B, D, H, dtype)
+    tape = Tape.empty(min(length, T), B, D, H, dtype, mask is not None)
     h, c = h0.T, c0.T
     # inf and NaN propagate in silence, as in the frameworks; no decorator, which in NumPy 1 all threads would share
     with np.errstate(all="ignore"):
@@ -242,14 +195,16 @@ def forward(
                 states[:, number] = h, c
             part = tape.part(0, stop - start)
             part.begin(h, c)
-            run(x[:, start:stop], part)
+            run(x[:, start:stop], part, None if mask is None else mask[:, start:stop])
             output[:, start:stop] = part.h[1:].transpose(2, 0, 1)
             h, c = part.h[-1], part.c[-1]
     h, c = h.T.copy(), c.T.copy()
     if remember is None:
         return output, h, c, None
     whole = len(parts) <= 1
-    return output, h, c, Record((B, T, D), length, tape if whole else None, None if whole else x.copy(), *states)
+    if whole:
+        return output, h, c, Record((B, T, D), length, tape, None, None, *states)
+    return output, h, c, Record((B, T, D), length, None, x.copy(), None if mask is None else mask.copy(), *states)
 
 
 def backward(
@@ -258,7 +213,7 @@ def backward(
     d_output: FloatArray | None,
     d_h: FloatArray | None,
     d_c: FloatArray | None,
-) -> Gradients:
+) -> tuple[FloatArray, FloatArray, FloatArray, WeightGradients]:
     """Backpropagate through time; cotangents that are None are zero.
 
     Parameters
@@ -270,6 +225,12 @@ def backward(
     d_output : array (B, T, H) or None
     d_h, d_c : array (B, H) or None
         Cotangents of the final state.
+
+    Returns
+    -------
+    d_x : array (B, T, D)
+    d_h0, d_c0 : array (B, H)
+    gradients : WeightGradients
 
     Notes
     -----
@@ -294,7 +255,7 @@ def backward(
                 d_recurrent_kernel += np.matmul(part.h[:-1].swapaxes(0, 1).reshape(H, count), d_z.T)
                 d_bias += d_z.sum(axis=1)
     d_h0, d_c0 = (d_state.T.copy() for d_state in state)
-    return Gradients(d_x, d_h0, d_c0, d_kernel, d_recurrent_kernel, None if params.bias is None else d_bias)
+    return d_x, d_h0, d_c0, WeightGradients(d_kernel, d_recurrent_kernel, None if params.bias is None else d_bias)
 
 
 class StepsBack:
@@ -336,8 +297,19 @@ class StepsBack:
         T, H, B = tape.tanh_c.shape
         factors, d_c_of_h = self.factors[:T], self.d_c_of_h[:T]
         local_derivatives(tape.cells[:-1], tape.tanh_c, factors, d_c_of_h)
+        steps = zip(*(each[::-1] for each in views_back(factors, d_c_of_h, d_outputs)), strict=True)
         carried = d_c
-        for step in zip(*(each[::-1] for each in views_back(factors, d_c_of_h, d_outputs)), strict=True):
-            carried = backward_step(step, d_h, carried, self.recurrent_kernel)
+        if tape.masked is None:
+            for step in steps:
+                carried = backward_step(step, d_h, carried, self.recurrent_kernel)
+        else:
+            held = tape.masked[:, np.newaxis]
+            np.copyto(factors, 0, where=held[:, np.newaxis])
+            np.copyto(factors[:, CARRY], 1, where=held)
+            np.copyto(d_c_of_h, 0, where=held)
+            for step, masked, d_output in zip(steps, tape.masked[::-1], d_outputs[::-1], strict=True):
+                before = d_h + d_output
+                carried = backward_step(step, d_h, carried, self.recurrent_kernel)
+                np.copyto(d_h, before, where=masked)
         d_c[...] = carried
         return factors[:, I:].reshape(T, 4 * H, B).swapaxes(0, 1)

@@ -45,7 +45,7 @@ def test_sizes_and_dtype() -> None:
         ((KERNEL, RECURRENT.astype("f4"), BIAS), DTypeError, r"\['float32', 'float64'\], expected one"),
         ((None, RECURRENT, BIAS), DTypeError, "kernel has dtype object"),
         ((KERNEL, None, BIAS), DTypeError, "recurrent_kernel has dtype object"),
-        ((KERNEL.astype("f2"), RECURRENT, BIAS), DTypeError, r"kernel has dtype float16"),
+        ((KERNEL.astype("i2"), RECURRENT, BIAS), DTypeError, r"kernel has dtype int16"),
         ((KERNEL.astype(int), RECURRENT, BIAS), DTypeError, r"kernel has dtype int64"),
     ],
 )
