@@ -133,7 +133,11 @@ class Equations:
             return {places[0]: leaves[0]}
         if self.case.uniform:
             return {place: leaves[0][:, row] for row, place in enumerate(places)}
-        return {(k, d): leaves[k][:, row] for k, layer in enumerate(self.case.layers) for row, d in enumerate(layer.directions)}
+        return {
+            (k, d): leaves[k][:, row]
+            for k, layer in enumerate(self.case.layers)
+            for row, d in enumerate(layer.directions)
+        }
 
     def final(self, states: States) -> list[Node]:
         """The states that each direction of each layer ends with, in the case's form."""
@@ -142,7 +146,9 @@ class Equations:
             return [states[places[0]]]
         if self.case.uniform:
             return [self.tape.stacked([states[place] for place in places], 1)]
-        return [self.tape.stacked([states[k, d] for d in layer.directions], 1) for k, layer in enumerate(self.case.layers)]
+        return [
+            self.tape.stacked([states[k, d] for d in layer.directions], 1) for k, layer in enumerate(self.case.layers)
+        ]
 
     def given(self, output: Node, h: list[Node], c: list[Node]) -> tuple[Node, list[Node], list[Node]]:
         """What is given to the caller, of outputs and final states."""
@@ -161,7 +167,9 @@ class Equations:
             outputs = {}
             for direction in self.directions(layer):
                 place = k, direction
-                strand = Strand(place, layer.options, weights[place], self.strand_mask(mask, layer, direction), self.dropout(place))
+                strand = Strand(
+                    place, layer.options, weights[place], self.strand_mask(mask, layer, direction), self.dropout(place)
+                )
                 outputs[direction], h[place], c[place] = self.strand(strand, x, h0[place], c0[place])
             x = self.passed_on(k, self.merged(layer, [outputs[direction] for direction in layer.directions]))
         return x, h, c

@@ -41,7 +41,9 @@ class Node:
         self.tape, self.value, self.parents, self.varies = tape, value, parents, varies
         self.cotangent: Any = None
         self.parts: Any = None  # what came of parts of it, each in its place
-        self.pairs: list[tuple[Any, Any]] = []  # of a matrix: what it was multiplied by, and the cotangent of the product
+        self.pairs: list[
+            tuple[Any, Any]
+        ] = []  # of a matrix: what it was multiplied by, and the cotangent of the product
 
     def __add__(self, other: Node) -> Node:
         return self.tape.plus(self, other)
@@ -159,7 +161,11 @@ class Tape:
         zero = self.arithmetic.zeros((), a.value.dtype)
         value = np.where(mask, a.value, zero if b is None else b.value)
         there = (a, lambda g: np.where(mask, g, zero))
-        return self.record(value, there) if b is None else self.record(value, there, (b, lambda g: np.where(mask, zero, g)))
+        return (
+            self.record(value, there)
+            if b is None
+            else self.record(value, there, (b, lambda g: np.where(mask, zero, g)))
+        )
 
     def clipped(self, z: Node, bound: float) -> Node:
         """Z cut to [-bound, bound]."""
