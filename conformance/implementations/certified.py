@@ -1,85 +1,108 @@
 """Enclosures of the true values: the forward equations in interval arithmetic, gradients by generic reverse mode.
 
-Every number is an interval (python-flint's `arb`) that certainly contains the true value. Gradients
-come from differentiating, operation by operation, the very operations that the forward equations
-performed; there is no LSTM backward pass here.
+Every number is an interval (python-flint's `arb`) that certainly contains the true value. Gradients come from
+differentiating, operation by operation, the very operations that the forward equations performed; there is no LSTM backward
+pass here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from flint import arb, ctx
 
 from conformance.case import Case, Result
 from conformance.errors import OracleError
-from lstm_ref.params import FloatArray
+from conformance.implementations.arithmetic import HARD_SIGMOIDS, Arithmetic
+from conformance.implementations.equations import Equations
+from conformance.implementations.tape import Tape
 
 PRECISIONS = (128, 256, 512, 1024)
 """Bits to compute with; the next is taken when an interval is too wide to be rounded."""
 
 
-class Number:
-    """An interval, and which numbers it was made of, with its partial derivatives by them."""
-
-    __slots__ = ("cotangent", "parents", "value")
-
-    def __init__(self, value: Any, parents: Sequence[tuple[Number, Any]] = ()) -> None:
-        self.value = value
-        self.parents = parents
-        self.cotangent = arb(0)
+class UndecidedError(ArithmeticError):
+    """An interval lies on both sides of a kink, so that neither its value nor its slope can be told."""
 
 
-class Tape:
-    """The operations performed, in order; knows the derivative of each elementary one and nothing of LSTMs."""
-
-    def __init__(self) -> None:
-        self.numbers: list[Number] = []
-
-    def record(self, value: Any, parents: Sequence[tuple[Number, Any]]) -> Number:
-        """A new number with its partial derivatives by the numbers it was made of."""
-        number = Number(value, parents)
-        self.numbers.append(number)
-        return number
-
-    def dot(self, pairs: Sequence[tuple[Number, Number]], plus: Iterable[Number] = ()) -> Number:
-        """The sum of products of pairs, plus further numbers."""
-        value = arb(0)
-        parents: list[tuple[Number, Any]] = []
-        for a, b in pairs:
-            value = value + a.value * b.value
-            parents += ((a, b.value), (b, a.value))
-        for a in plus:
-            value = value + a.value
-            parents.append((a, 1))
-        return self.record(value, parents)
-
-    def sigmoid(self, z: Number) -> Number:
-        """1 / (1 + exp(-z)), whose derivative is written so that neither tail cancels."""
-        decay = (-z.value).exp()
-        value = 1 / (1 + decay)
-        return self.record(value, ((z, decay * value * value),))
-
-    def tanh(self, z: Number) -> Number:
-        """tanh(z), with derivative 1 / cosh(z)**2."""
-        return self.record(z.value.tanh(), ((z, 1 / z.value.cosh() ** 2),))
-
-    def backpropagate(self) -> None:
-        """Carry every number's cotangent to the numbers it was made of."""
-        for number in reversed(self.numbers):
-            cotangent = number.cotangent
-            for parent, partial in number.parents:
-                parent.cotangent = parent.cotangent + cotangent * partial
+def _above(z: Any, bound: Any) -> bool:
+    """Whether all of an interval is above a bound; none of it, if not."""
+    if z > bound:
+        return True
+    if z <= bound:
+        return False
+    raise UndecidedError
 
 
-def _leaves(array: FloatArray) -> Any:
-    """The array's numbers as exact intervals, in an object array of the same shape."""
-    leaves = np.empty(array.shape, dtype=object)
-    for index in np.ndindex(array.shape):
-        leaves[index] = Number(arb(float(array[index])))
-    return leaves
+def _hard_sigmoid(divisor: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """clip(z / divisor + 1/2, 0, 1), and its slope."""
+    end = arb(divisor) / 2
+
+    def of(z: Any) -> Any:
+        return arb(int(_above(z, -end))) if _above(z, end) or not _above(z, -end) else z / divisor + arb(1) / 2
+
+    def slope(z: Any) -> Any:
+        return arb(0) if not _above(z, -end) or _above(z, end) else arb(1) / divisor
+
+    return of, slope
+
+
+def _sigmoid_slope(z: Any) -> Any:
+    """Written so that neither tail cancels."""
+    decay = (-z).exp()
+    return decay / (1 + decay) ** 2
+
+
+ACTIVATIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "sigmoid": (lambda z: 1 / (1 + (-z).exp()), _sigmoid_slope),
+    "tanh": (lambda z: z.tanh(), lambda z: 1 / z.cosh() ** 2),
+    "softsign": (lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2),
+    "softplus": (lambda z: z.exp().log1p(), lambda z: 1 / (1 + (-z).exp())),
+    "elu": (lambda z: z if _above(z, 0) else z.expm1(), lambda z: arb(1) if _above(z, 0) else z.exp()),
+    "exponential": (lambda z: z.exp(), lambda z: z.exp()),
+    "relu": (lambda z: z if _above(z, 0) else arb(0), lambda z: arb(int(_above(z, 0)))),
+    "linear": (lambda z: z, lambda z: arb(1)),
+    **{name: _hard_sigmoid(divisor) for name, divisor in HARD_SIGMOIDS.items()},
+}
+"""Name to function and derivative, of one interval."""
+
+
+class Intervals(Arithmetic):
+    """Object arrays of intervals; a case's numbers are taken as they are, exactly."""
+
+    def lifted(self, array: npt.NDArray[Any]) -> Any:
+        """An array of the case, with an axis of one run."""
+        return _each(lambda number: arb(float(number)), array[np.newaxis])
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Exact zeros."""
+        return np.full(shape, arb(0), dtype=object)
+
+    def activated(self, name: str, z: Any, place: str) -> Any:
+        """An activation of z."""
+        return _each(ACTIVATIONS[name][0], z)
+
+    def through(self, name: str, z: Any, a: Any, g: Any) -> Any:
+        """The cotangent of z, from that of a = activation(z)."""
+        return g * _each(ACTIVATIONS[name][1], z)
+
+    def inside(self, z: Any, bound: float) -> npt.NDArray[np.bool_]:
+        """Where |z| is at most the bound."""
+        return ~np.asarray(_each(lambda one: _above(abs(one), bound), z), dtype=bool)
+
+    def sign(self, z: Any) -> Any:
+        """The sign of z, 1 for an interval that is on both sides of zero, which no bound cuts."""
+        return _each(lambda one: arb(-1) if one < 0 else arb(1), z)
+
+
+def _each(function: Callable[[Any], Any], array: npt.NDArray[Any]) -> Any:
+    """A function of each number, in an object array."""
+    found = np.empty(array.shape, dtype=object)
+    found.reshape(-1)[:] = [function(number) for number in array.flat]
+    return found
 
 
 def enclosures(case: Case, precision: int) -> dict[str, Any]:
@@ -91,52 +114,14 @@ def enclosures(case: Case, precision: int) -> dict[str, Any]:
         Of any dtype: its numbers are taken as they are, exactly.
     precision : int
         Bits of the intervals' midpoints.
+
+    Raises
+    ------
+    UndecidedError
+        If an activation's or the clip's kink lies in an interval.
     """
     ctx.prec = precision
-    B, T, _, H = case.sizes
-    tape = Tape()
-    x, h0, c0 = _leaves(case.x), _leaves(case.h0), _leaves(case.c0)
-    kernel, recurrent_kernel = _leaves(case.params.kernel), _leaves(case.params.recurrent_kernel)
-    bias = None if case.params.bias is None else _leaves(case.params.bias)
-
-    h, c = h0, c0
-    output: Any = np.empty((B, T, H), dtype=object)
-    for t in range(T):
-        h_next, c_next = np.empty((B, H), dtype=object), np.empty((B, H), dtype=object)
-        for b in range(B):
-            z = [
-                tape.dot(
-                    [*zip(x[b, t], kernel[:, j], strict=True), *zip(h[b], recurrent_kernel[:, j], strict=True)],
-                    () if bias is None else (bias[j],),
-                )
-                for j in range(4 * H)
-            ]
-            for unit in range(H):
-                z_i, z_f, z_c, z_o = z[unit::H]
-                i, f, g, o = tape.sigmoid(z_i), tape.sigmoid(z_f), tape.tanh(z_c), tape.sigmoid(z_o)
-                c_next[b, unit] = tape.dot([(f, c[b, unit]), (i, g)])
-                h_next[b, unit] = tape.dot([(o, tape.tanh(c_next[b, unit]))])
-                output[b, t, unit] = h_next[b, unit]
-        h, c = h_next, c_next
-
-    for numbers, cotangents in ((output, case.d_output), (h, case.d_h), (c, case.d_c)):
-        for index in np.ndindex(numbers.shape):
-            numbers[index].cotangent = numbers[index].cotangent + arb(float(cotangents[index]))
-    tape.backpropagate()
-
-    values = {"output": output, "h": h, "c": c}
-    leaves = {"d_x": x, "d_h0": h0, "d_c0": c0, "d_kernel": kernel, "d_recurrent_kernel": recurrent_kernel}
-    if bias is not None:
-        leaves["d_bias"] = bias
-    result = {name: _field(numbers, "value") for name, numbers in values.items()}
-    return result | {name: _field(numbers, "cotangent") for name, numbers in leaves.items()}
-
-
-def _field(numbers: Any, name: str) -> Any:
-    fields = np.empty(numbers.shape, dtype=object)
-    for index in np.ndindex(numbers.shape):
-        fields[index] = getattr(numbers[index], name)
-    return fields
+    return {name: array[0] for name, array in Equations().evaluated(case, Tape(Intervals())).items()}
 
 
 def nearest_float(exact: Any) -> float:
@@ -146,8 +131,13 @@ def nearest_float(exact: Any) -> float:
 
 
 def rounded(enclosure: Any) -> float | None:
-    """The float64 that every number of the interval rounds to; None if they do not all round to one."""
-    low, high = nearest_float(enclosure.lower()), nearest_float(enclosure.upper())
+    """The float64 that every number of the interval rounds to; None if they do not all round to one, or are too large for any."""
+    if not enclosure.is_finite():
+        return None
+    try:
+        low, high = nearest_float(enclosure.lower()), nearest_float(enclosure.upper())
+    except OverflowError:
+        return None
     return low if low == high else None
 
 
@@ -161,7 +151,11 @@ def compute(case: Case) -> Result:
     """
     for precision in PRECISIONS:
         result = {}
-        for name, intervals in enclosures(case, precision).items():
+        try:
+            found = enclosures(case, precision)
+        except UndecidedError:
+            continue
+        for name, intervals in found.items():
             values = [rounded(interval) for interval in intervals.flat]
             if None in values:
                 break

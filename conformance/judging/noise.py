@@ -36,6 +36,10 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Case
+from conformance.implementations.equations import Equations
+from conformance.implementations.tape import Tape
+from conformance.judging.roundings import RandomlyRounded
+from lstm_ref.options import PLAIN
 from lstm_ref.params import FloatArray
 
 ROUNDOFF, FINER = 2.0**-24, 2.0**-48
@@ -139,11 +143,20 @@ def _measured(case: Case, runs: int, roundoff: float) -> dict[str, Noise]:
     return found
 
 
+def _plain(case: Case) -> bool:
+    """Whether a case is of one layer in forward direction, without any option."""
+    if not case.single or case.layers[0].forward is None or case.mask is not None:
+        return False
+    extra = case.params.arrays.keys() - {"kernel", "recurrent_kernel", "bias"}
+    return not extra and case.options == PLAIN and not case.dropout
+
+
 @np.errstate(all="ignore")  # the exponential overflows in saturation, where the sigmoid is right all the same
 def perturbed(case: Case, runs: int, roundoff: float = ROUNDOFF) -> dict[str, FloatArray]:
     """Every quantity of the unperturbed run and of so many perturbed ones: float64 arrays (1 + runs, *shape).
 
-    Forward, with s(z) = 1 / (1 + exp(-z)):
+    Any but the plain one-layer case is `conformance.implementations.equations` on a tape with random roundings. Most cases are
+    plain, and this, several times as fast, is for them. Forward, with s(z) = 1 / (1 + exp(-z)):
 
         z = x W + h U + b,    i, f, g, o = s(z_i), s(z_f), tanh(z_g), s(z_o)
         c' = f * c + i * g,   h' = o * tanh(c')
@@ -161,6 +174,9 @@ def perturbed(case: Case, runs: int, roundoff: float = ROUNDOFF) -> dict[str, Fl
     roundoff : float
         u, what they are perturbed by.
     """
+    if not _plain(case):
+        found = Equations().evaluated(case, Tape(RandomlyRounded(runs, roundoff)))
+        return {name: np.broadcast_to(array, (1 + runs, *array.shape[1:])) for name, array in found.items()}
     B, T, D, H = case.sizes
     R, rounded = 1 + runs, _Roundings(runs, roundoff)
     weights = case.params

@@ -58,8 +58,11 @@ def allowed_from_truth(case: Case, dtype: np.dtype[Any], runs: int = RUNS) -> di
 @lru_cache(maxsize=8)  # a case's oracles, or checks, follow each other; cases are told apart by identity
 def allowed_between(case: Case) -> Allowed:
     """The largest difference of each quantity, where what is expected was computed in the case's dtype."""
-    B, T, D, H = case.sizes
-    runs = min(RUNS, max(FEWEST, ENOUGH // max(B * T * H, (D + H) * H // 4, 1)))
+    B, T, _, _ = case.sizes
+    every = [params for layer in case.layers for params in layer.directions.values()]
+    outputs = B * T * sum(params.hidden_size for params in every)
+    weights = sum(params.kernel.size + params.recurrent_kernel.size for params in every)
+    runs = min(RUNS, max(FEWEST, ENOUGH // max(outputs, weights // 16, 1)))
     return {quantity: 2 * error for quantity, error in allowed_from_truth(case, case.dtype, runs).items()}
 
 
