@@ -204,12 +204,16 @@ def _state_shapes(layers: list[Layer], B: int) -> list[tuple[tuple[int, int, int
     ]
 
 
+STRUCTURES = 120
+"""So many kinds of random networks there are: what Keras traces for one, it uses again."""
 ACTIVATED = ("tanh", "relu", "linear", "softsign", "sigmoid")
 GATED = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras2")
 
 
 def random_network(name: str, dtype: str = "float64") -> NetworkSpec:
     """A small random network as PyTorch or Keras has them: 1 to 4 layers, any directions, masks and options.
+
+    Sizes and numbers are random, and which of `STRUCTURES` random kinds it is of.
 
     Parameters
     ----------
@@ -218,41 +222,47 @@ def random_network(name: str, dtype: str = "float64") -> NetworkSpec:
     dtype : str
     """
     draw = Draw(name)
+    kind = structure(int(draw.integers(STRUCTURES)))
+    count, alike, projected = kind.pop("count"), kind.pop("alike"), kind.pop("projected")
+    units = tuple(1 + int(draw.integers(7)) for _ in range(count))
+    if alike:
+        units = (units[0],) * count
+    if projected and units[0] > 1:
+        kind["projection"] = 1 + int(draw.integers(units[0] - 1))
+    B, D, cotangents = 1 + int(draw.integers(4)), 1 + int(draw.integers(7)), ("all", "all", "output", "h", "c")
+    return NetworkSpec(
+        B, round(24 ** float(draw.integers(1 << 20) / (1 << 20))), D, units,
+        state=bool(draw.integers(3)),
+        cotangents=cotangents[int(draw.integers(len(cotangents)))],
+        scale=(0.25, 1.0, 1.0, 2.0, 4.0)[int(draw.integers(5))],
+        dtype=dtype,
+        stream=name,
+        **kind,
+    )  # fmt: skip
+
+
+def structure(number: int) -> dict[str, Any]:
+    """Fields of `NetworkSpec`, and how many layers there are, whether all are alike, and whether they have projections."""
+    draw = Draw(f"structure-{number}")
 
     def one_of(*values: Any) -> Any:
         return values[int(draw.integers(len(values)))]
 
-    fields: dict[str, Any] = {
-        "B": 1 + int(draw.integers(4)),
-        "T": round(24 ** float(draw.integers(1 << 20) / (1 << 20))),
-        "D": 1 + int(draw.integers(7)),
-        "bias": one_of(True, True, False),
-        "state": one_of(True, True, False),
-        "cotangents": one_of("all", "all", "output", "h", "c"),
-        "direction": one_of("forward", "both"),
-        "mask": one_of("", "right"),
-        "scale": one_of(0.25, 1.0, 1.0, 2.0, 4.0),
-    }
-    count, H = 1 + int(draw.integers(4)), 1 + int(draw.integers(7))
-    options: dict[str, Any] = {"zero_output_for_mask": bool(fields["mask"])}
-    if one_of(True, False):  # as PyTorch has them
-        fields |= {"units": (H,) * count, "dropout": one_of("", "", "between") if count > 1 else ""}
-        if H > 1 and one_of(True, False, False):
-            fields["projection"] = 1 + int(draw.integers(H - 1))
-    else:
-        fields |= {
-            "units": tuple(1 + int(draw.integers(7)) for _ in range(count)),
-            "merge": one_of("concat", "sum", "mul", "ave", None),
-            "mask": one_of("", "right", "left", "holes"),
-            "dropout": one_of("", "", "input", "recurrent", "both"),
-        }
-        options = {
-            "activation": one_of("tanh", "tanh", *ACTIVATED),
-            "recurrent_activation": one_of("sigmoid", *GATED),
-            "go_backwards": one_of(False, False, True),
-            "return_sequences": one_of(True, True, False),
-        }
-        options["zero_output_for_mask"] = bool(fields["mask"]) and (
-            options["return_sequences"] if fields["direction"] == "both" else one_of(True, False)
-        )
-    return NetworkSpec(options=Options(**options), dtype=dtype, stream=name, **fields)
+    count, direction, bias = 1 + int(draw.integers(4)), one_of("forward", "both"), one_of(True, True, False)
+    kind: dict[str, Any] = {"count": count, "direction": direction, "bias": bias}
+    if number % 2:  # as PyTorch has them
+        mask = one_of("", "right")
+        kind |= {"alike": True, "projected": one_of(True, False, False), "mask": mask}
+        kind |= {"dropout": one_of("", "", "between") if count > 1 else ""}
+        return kind | {"options": Options(zero_output_for_mask=bool(mask))}
+    mask, sequences = one_of("", "right", "left", "holes"), one_of(True, True, False)
+    kind |= {"alike": False, "projected": False, "mask": mask, "merge": one_of("concat", "sum", "mul", "ave", None)}
+    kind |= {"dropout": one_of("", "", "input", "recurrent", "both")}
+    options = Options(
+        activation=one_of("tanh", "tanh", *ACTIVATED),
+        recurrent_activation=one_of("sigmoid", *GATED),
+        go_backwards=one_of(False, False, True),
+        return_sequences=sequences,
+        zero_output_for_mask=bool(mask) and one_of(True, False),
+    )
+    return kind | {"options": options}
