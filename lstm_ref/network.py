@@ -32,8 +32,8 @@ class Run:
         The last layer's output after every step; see `lstm_ref.Layer.output_shape` for others.
     h, c : array (B, H)
         The state after the last step; see `lstm_ref.states` for several layers or directions.
-    sizes : tuple of int
-        (B, T).
+    batch : int
+        B.
     layers : tuple of Layer
         Those that computed, in the dtype that was computed in.
     records : list of list of DirectionRecord
@@ -44,7 +44,7 @@ class Run:
     h: States
     c: States
     network: Network
-    sizes: tuple[int, int]
+    batch: int
     layers: tuple[Layer, ...]
     records: list[list[DirectionRecord]]
 
@@ -222,13 +222,15 @@ class Network:
             )
         if d_output is None and d_h is None and d_c is None:
             raise UsageError("no cotangent was given; pass at least one of d_output, d_h and d_c.")
-        (B, T), last = run.sizes, self.layers[-1]
+        B = run.batch
         d: FloatArray | None = None
         if d_output is not None:
             remedy = "It has the shape of the output"
-            d = array(self.dtype, "d_output", d_output, last.output_symbols, last.output_shape(B, T), remedy)
+            d = array(self.dtype, "d_output", d_output, self.layers[-1].output_symbols, run.output.shape, remedy)
         d_h_of, d_c_of = self._form.cotangent("d_h", d_h, B), self._form.cotangent("d_c", d_c, B)
-        d_h0, d_c0, weights = Split(), Split(), list[LayerGradients]()
+        d_h0: Split = []
+        d_c0: Split = []
+        weights: list[LayerGradients] = []
         for layer, records, of_h, of_c in zip(
             run.layers[::-1], run.records[::-1], d_h_of[::-1], d_c_of[::-1], strict=True
         ):
@@ -237,8 +239,9 @@ class Network:
             d_c0.append(d_state[1])
             weights.append(of_weights)
         assert d is not None
-        d_x, every = d.astype(self.dtype, copy=False), tuple(each.astype(self.dtype) for each in weights[::-1])
-        return Gradients(d_x, self._form.join(d_h0[::-1]), self._form.join(d_c0[::-1]), every)
+        if d.dtype != self.dtype:
+            d, weights = d.astype(self.dtype), [each.astype(self.dtype) for each in weights]
+        return Gradients(d, self._form.join(d_h0[::-1]), self._form.join(d_c0[::-1]), tuple(weights[::-1]))
 
     def _run(
         self,
@@ -273,14 +276,15 @@ class Network:
                         "Leave it out."
                     )
         every = (checkpoint_every or max(T, 1)) if remember else None
-        h, c, records = Split(), Split(), list[list[DirectionRecord]]()
+        h: Split = []
+        c: Split = []
+        records: list[list[DirectionRecord]] = []
         for layer, of_h, of_c, of_layer in zip(layers, h0, c0, factors, strict=True):
             y, of_h, of_c, of_time = directions.forward(layer, y, of_h, of_c, counted, of_layer, every)
             h.append(of_h)
             c.append(of_c)
             records.append(of_time)
-        output = y.astype(self.dtype, copy=False)
-        return Run(output, self._form.join(h), self._form.join(c), self, (B, T), layers, records)
+        return Run(y.astype(self.dtype, copy=False), self._form.join(h), self._form.join(c), self, B, layers, records)
 
 
 def _check(layers: tuple[Layer, ...]) -> None:
