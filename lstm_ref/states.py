@@ -41,7 +41,6 @@ class StateForm:
 
     def zeros(self, B: int) -> tuple[Split, Split]:
         """The states h and c of B samples that nothing has been seen of."""
-
         h = [[np.zeros((B, P), self.wide)] * rows for rows, P, _ in self._sizes]
         return h, [[np.zeros((B, H), self.wide)] * rows for rows, _, H in self._sizes]
 
