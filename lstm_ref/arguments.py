@@ -52,7 +52,7 @@ def array(
 
 
 def mask(given: npt.ArrayLike | None, B: int, T: int) -> npt.NDArray[np.bool_] | None:
-    """A mask, array (B, T) of bool.
+    """A mask, array (B, T) of bool; a copy, since the backward pass needs it, too.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def mask(given: npt.ArrayLike | None, B: int, T: int) -> npt.NDArray[np.bool_] |
     """
     if given is None:
         return None
-    result = np.asarray(given)
+    result = np.array(given)
     if result.dtype != np.bool_:
         raise DTypeError(f"mask has dtype {result.dtype}, expected bool, True where a step counts. Convert it.")
     if result.shape != (B, T):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from lstm_ref import arguments, directions
@@ -109,15 +110,11 @@ class Network:
         return self.layers[0].params
 
     def __repr__(self) -> str:
-        p, first = self.layers[0].params, self.layers[0]
-        bias = "" if p.bias is not None else ", no bias"
-        if self._form.single and first.forward is not None:
-            return f"Network(D={p.input_size}, H={p.hidden_size}, {p.dtype}{bias})"
-        units = " ".join(
-            f"{layer.hidden_size}{'+' + str(layer.hidden_size) if len(layer.directions) == 2 else ''}"
-            for layer in self.layers
-        )
-        return f"Network(D={p.input_size}, H={units}, {p.dtype}{bias})"
+        first = self.layers[0]
+        bias = "" if first.params.bias is not None else ", no bias"
+        units = ["+".join([str(layer.hidden_size)] * len(layer.directions)) for layer in self.layers]
+        H = units[0] if len(units) == 1 else f"[{', '.join(units)}]"
+        return f"Network(D={first.input_size}, H={H}, {self.dtype}{bias})"
 
     def __call__(
         self,
@@ -231,17 +228,17 @@ class Network:
         d_h0: Split = []
         d_c0: Split = []
         weights: list[LayerGradients] = []
-        for layer, records, of_h, of_c in zip(
-            run.layers[::-1], run.records[::-1], d_h_of[::-1], d_c_of[::-1], strict=True
-        ):
-            d, *d_state, of_weights = directions.backward(layer, records, d, of_h, of_c)
-            d_h0.append(d_state[0])
-            d_c0.append(d_state[1])
-            weights.append(of_weights)
-        assert d is not None
-        if d.dtype != self.dtype:
-            d, weights = d.astype(self.dtype), [each.astype(self.dtype) for each in weights]
-        return Gradients(d, self._form.join(d_h0[::-1]), self._form.join(d_c0[::-1]), tuple(weights[::-1]))
+        backwards = zip(run.layers[::-1], run.records[::-1], d_h_of[::-1], d_c_of[::-1], strict=True)
+        with np.errstate(all="ignore"):
+            for layer, records, of_h, of_c in backwards:
+                d, *d_state, of_weights = directions.backward(layer, records, d, of_h, of_c)
+                d_h0.append(d_state[0])
+                d_c0.append(d_state[1])
+                weights.append(of_weights)
+            assert d is not None
+            if d.dtype != self.dtype:
+                d, weights = d.astype(self.dtype), [each.astype(self.dtype) for each in weights]
+            return Gradients(d, self._form.join(d_h0[::-1]), self._form.join(d_c0[::-1]), tuple(weights[::-1]))
 
     def _run(
         self,
@@ -279,12 +276,16 @@ class Network:
         h: Split = []
         c: Split = []
         records: list[list[DirectionRecord]] = []
-        for layer, of_h, of_c, of_layer in zip(layers, h0, c0, factors, strict=True):
-            y, of_h, of_c, of_time = directions.forward(layer, y, of_h, of_c, counted, of_layer, every)
-            h.append(of_h)
-            c.append(of_c)
-            records.append(of_time)
-        return Run(y.astype(self.dtype, copy=False), self._form.join(h), self._form.join(c), self, B, layers, records)
+        # inf and NaN propagate in silence, as in the frameworks; no decorator, which in NumPy 1 all threads would share
+        with np.errstate(all="ignore"):
+            for layer, of_h, of_c, of_layer in zip(layers, h0, c0, factors, strict=True):
+                y, of_h, of_c, of_time = directions.forward(layer, y, of_h, of_c, counted, of_layer, every)
+                h.append(of_h)
+                c.append(of_c)
+                records.append(of_time)
+            return Run(
+                y.astype(self.dtype, copy=False), self._form.join(h), self._form.join(c), self, B, layers, records
+            )
 
 
 def _check(layers: tuple[Layer, ...]) -> None:

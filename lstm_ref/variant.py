@@ -187,15 +187,14 @@ def forward(
     """
     (B, T, _), h, c = x.shape, h0.copy(), c0.copy()
     output, steps = np.empty((B, T, h.shape[1]), x.dtype), []
-    with np.errstate(all="ignore"):  # as in `lstm_ref.sequence`
-        for t in range(T):
-            rows = slice(None) if mask is None else np.flatnonzero(mask[:, t])
-            step = cell.forward(rows, x[rows, t].copy(), h[rows], c[rows])
-            h, c = h.copy(), c.copy()  # the step keeps those before it
-            h[rows], c[rows] = step.h_next, step.c_next
-            output[:, t] = h
-            if remember:
-                steps.append(step)
+    for t in range(T):
+        rows = slice(None) if mask is None else np.flatnonzero(mask[:, t])
+        step = cell.forward(rows, x[rows, t].copy(), h[rows], c[rows])
+        h, c = h.copy(), c.copy()  # the step keeps those before it
+        h[rows], c[rows] = step.h_next, step.c_next
+        output[:, t] = h
+        if remember:
+            steps.append(step)
     return output, h, c, Record(cell, x.shape, steps) if remember else None
 
 
@@ -224,12 +223,11 @@ def backward(
     d_c = np.zeros((B, params.hidden_size), params.dtype) if d_c is None else d_c.copy()
     d_x = np.zeros((B, T, D), params.dtype)
     d_weights = {name: np.zeros_like(weight) for name, weight in params.arrays.items()}
-    with np.errstate(all="ignore"):
-        for t in reversed(range(T)):
-            step = record.steps[t]
-            if d_output is not None:
-                d_h += d_output[:, t]
-            d_x[step.rows, t], d_h[step.rows], d_c[step.rows] = cell.backward(
-                step, d_h[step.rows], d_c[step.rows], d_weights
-            )
+    for t in reversed(range(T)):
+        step = record.steps[t]
+        if d_output is not None:
+            d_h += d_output[:, t]
+        d_x[step.rows, t], d_h[step.rows], d_c[step.rows] = cell.backward(
+            step, d_h[step.rows], d_c[step.rows], d_weights
+        )
     return d_x, d_h, d_c, WeightGradients(**{f"d_{name}": gradient for name, gradient in d_weights.items()})
