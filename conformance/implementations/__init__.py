@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
-from conformance.case import Implementation
+from conformance.case import Case, Implementation
 from conformance.errors import CandidateError, OracleError
 
 BUILT_IN = {"ref": "reference", "torch": "pytorch", "keras": "keras", "certified": "certified"}
@@ -36,3 +36,10 @@ def built_in(name: str) -> Implementation:
         raise
     compute: Implementation = module.compute
     return compute
+
+
+def refusal(name: str, case: Case) -> str:
+    """Why the implementation called `name` cannot compute a case; empty if it can."""
+    module = import_module(f"conformance.implementations.{BUILT_IN[name]}")
+    told = getattr(module, "refusal", None)
+    return "" if told is None else str(told(case))
