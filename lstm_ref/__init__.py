@@ -6,7 +6,7 @@
 Gate blocks are in the order i, f, c, o and arrays are batch-first, always.
 """
 
-from lstm_ref import errors
+from lstm_ref import errors, initial
 from lstm_ref.formats import LSTMInfo, PartInfo, inspect, load
 from lstm_ref.gradients import Gradients, LayerGradients, WeightGradients
 from lstm_ref.layer import Dropout, Layer
@@ -30,6 +30,7 @@ __all__ = [
     "WeightGradients",
     "errors",
     "from_torch",
+    "initial",
     "inspect",
     "load",
     "reorder_gates",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lstm_ref.errors import DTypeError, UsageError, shape_error
 from lstm_ref.layer import Dropout, Layer
-from lstm_ref.params import NARROW, FloatArray, as_float_array
+from lstm_ref.params import FLOATS, FloatArray, as_float_array
 
 DropoutLike = Sequence[Mapping[str, Dropout] | None] | None
 """For each layer the factors of each of its directions, by name; None for none."""
@@ -18,7 +18,7 @@ DropoutLike = Sequence[Mapping[str, Dropout] | None] | None
 
 def wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype that is computed in: float32 for what is narrower."""
-    return np.dtype(np.float32) if dtype.name in NARROW else dtype
+    return dtype if dtype in FLOATS else np.dtype(np.float32)
 
 
 def array(
@@ -48,11 +48,11 @@ def array(
         want is not None and have != want for have, want in zip(result.shape, expected, strict=True)
     ):
         raise shape_error(name, symbols, expected, result.shape, remedy)
-    return result.astype(wide(dtype), copy=False)
+    return result if result.dtype in FLOATS else result.astype(np.float32)
 
 
 def mask(given: npt.ArrayLike | None, B: int, T: int) -> npt.NDArray[np.bool_] | None:
-    """A mask, array (B, T) of bool.
+    """A mask, array (B, T) of bool; a copy, since the backward pass needs it, too.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def mask(given: npt.ArrayLike | None, B: int, T: int) -> npt.NDArray[np.bool_] |
     """
     if given is None:
         return None
-    result = np.asarray(given)
+    result = np.array(given)
     if result.dtype != np.bool_:
         raise DTypeError(f"mask has dtype {result.dtype}, expected bool, True where a step counts. Convert it.")
     if result.shape != (B, T):

@@ -71,22 +71,22 @@ class Layer:
         """The weights of the first direction."""
         return next(iter(self.directions.values()))
 
-    @property
+    @cached_property
     def input_size(self) -> int:
         """D, the number of input features."""
         return self.params.input_size
 
-    @property
+    @cached_property
     def hidden_size(self) -> int:
         """H, the number of units of the cell state, in each direction."""
         return self.params.hidden_size
 
-    @property
+    @cached_property
     def state_size(self) -> int:
         """The number of units of the hidden state, in each direction: P with a projection, else H."""
         return self.params.output_size
 
-    @property
+    @cached_property
     def output_size(self) -> int:
         """The last axis of the output."""
         joined = len(self.directions) == 2 and self.merge == "concat"
@@ -102,7 +102,7 @@ class Layer:
         there, back = (params and params.astype(dtype) for params in (self.forward, self.reverse))
         return replace(self, forward=there, reverse=back)
 
-    @property
+    @cached_property
     def output_symbols(self) -> str:
         """The shape of the output in words, such as ``"(B, T, H)"``."""
         units = "H" if self.params.projection is None else "P"

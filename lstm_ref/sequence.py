@@ -188,23 +188,20 @@ def forward(
     states = np.empty((2, 0 if remember is None else len(parts), H, B), dtype)
     tape = Tape.empty(min(length, T), B, D, H, dtype, mask is not None)
     h, c = h0.T, c0.T
-    # inf and NaN propagate in silence, as in the frameworks; no decorator, which in NumPy 1 all threads would share
-    with np.errstate(all="ignore"):
-        for number, (start, stop) in enumerate(parts):
-            if remember is not None:
-                states[:, number] = h, c
-            part = tape.part(0, stop - start)
-            part.begin(h, c)
-            run(x[:, start:stop], part, None if mask is None else mask[:, start:stop])
-            output[:, start:stop] = part.h[1:].transpose(2, 0, 1)
-            h, c = part.h[-1], part.c[-1]
+    for number, (start, stop) in enumerate(parts):
+        if remember is not None:
+            states[:, number] = h, c
+        part = tape.part(0, stop - start)
+        part.begin(h, c)
+        run(x[:, start:stop], part, None if mask is None else mask[:, start:stop])
+        output[:, start:stop] = part.h[1:].transpose(2, 0, 1)
+        h, c = part.h[-1], part.c[-1]
     h, c = h.T.copy(), c.T.copy()
     if remember is None:
         return output, h, c, None
-    whole = len(parts) <= 1
-    if whole:
+    if len(parts) <= 1:
         return output, h, c, Record((B, T, D), length, tape, None, None, *states)
-    return output, h, c, Record((B, T, D), length, None, x.copy(), None if mask is None else mask.copy(), *states)
+    return output, h, c, Record((B, T, D), length, None, x.copy(), mask, *states)
 
 
 def backward(
@@ -245,15 +242,14 @@ def backward(
     d_x = np.empty((B, T, D), dtype)
     d_kernel, d_recurrent_kernel, d_bias = (np.zeros(shape, dtype) for shape in ((D, 4 * H), (H, 4 * H), 4 * H))
     back = StepsBack(params, B, min(block_length(B, H, dtype), T))
-    with np.errstate(all="ignore"):
-        for start, tape in record.tapes(params):
-            for first, last in reversed(pieces(len(tape.x), piece_length(B, H, dtype))):
-                part, steps, count = tape.part(first, last), slice(start + first, start + last), (last - first) * B
-                d_z = back(part, None if d_output is None else d_output[:, steps], *state)
-                d_x[:, steps] = params.kernel.dot(d_z).reshape(D, last - first, B).transpose(2, 1, 0)
-                d_kernel += np.matmul(part.x.reshape(count, D).T, d_z.T)
-                d_recurrent_kernel += np.matmul(part.h[:-1].swapaxes(0, 1).reshape(H, count), d_z.T)
-                d_bias += d_z.sum(axis=1)
+    for start, tape in record.tapes(params):
+        for first, last in reversed(pieces(len(tape.x), piece_length(B, H, dtype))):
+            part, steps, count = tape.part(first, last), slice(start + first, start + last), (last - first) * B
+            d_z = back(part, None if d_output is None else d_output[:, steps], *state)
+            d_x[:, steps] = params.kernel.dot(d_z).reshape(D, last - first, B).transpose(2, 1, 0)
+            d_kernel += np.matmul(part.x.reshape(count, D).T, d_z.T)
+            d_recurrent_kernel += np.matmul(part.h[:-1].swapaxes(0, 1).reshape(H, count), d_z.T)
+            d_bias += d_z.sum(axis=1)
     d_h0, d_c0 = (d_state.T.copy() for d_state in state)
     return d_x, d_h0, d_c0, WeightGradients(d_kernel, d_recurrent_kernel, None if params.bias is None else d_bias)
 

@@ -32,23 +32,17 @@ class StateForm:
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        self.rows = [len(layer.directions) for layer in layers]
-        self.h_sizes = [layer.state_size for layer in layers]
-        self.c_sizes = [layer.hidden_size for layer in layers]
-        self.h_symbol = ["H" if layer.params.projection is None else "P" for layer in layers]
+        self._sizes = [(len(layer.directions), layer.state_size, layer.hidden_size) for layer in layers]
+        self._symbols = ["H" if layer.params.projection is None else "P" for layer in layers]  # of h
+        self.rows = [rows for rows, _, _ in self._sizes]
         self.single = self.rows == [1]
-        self.uniform = len(set(zip(self.h_sizes, self.c_sizes, strict=True))) == 1
+        self.uniform = len({(P, H) for _, P, H in self._sizes}) == 1
         self.dtype, self.wide = layers[0].dtype, arguments.wide(layers[0].dtype)
 
     def zeros(self, B: int) -> tuple[Split, Split]:
         """The states h and c of B samples that nothing has been seen of."""
-
-        def of(sizes: list[int]) -> Split:
-            return [
-                [np.zeros((B, n), self.wide) for _ in range(rows)] for n, rows in zip(sizes, self.rows, strict=True)
-            ]
-
-        return of(self.h_sizes), of(self.c_sizes)
+        h = [[np.zeros((B, P), self.wide)] * rows for rows, P, _ in self._sizes]
+        return h, [[np.zeros((B, H), self.wide)] * rows for rows, _, H in self._sizes]
 
     def split(self, name: str, given: object, B: int) -> Split:
         """A state, or its cotangent, as it is inside.
@@ -66,7 +60,8 @@ class StateForm:
             If it does not have the form described above.
         """
         of_h = name.removeprefix("d_").startswith("h")
-        sizes, symbols = (self.h_sizes, self.h_symbol) if of_h else (self.c_sizes, ["H"] * len(self.rows))
+        sizes = [P if of_h else H for _, P, H in self._sizes]
+        symbols = self._symbols if of_h else ["H"] * len(self.rows)
         if self.single:
             array = arguments.array(self.dtype, name, given, f"(B, {symbols[0]})", (B, sizes[0]), SINGLE)
             return [[array]]

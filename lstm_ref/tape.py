@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any
 
@@ -65,6 +65,6 @@ def memory(dtype: np.dtype[Any], *shapes: tuple[int, ...]) -> list[FloatArray]:
     The C library (glibc, up to 32 MiB) keeps what it was given back as long as that is not much more than the
     largest piece it has seen; of many pieces it returns the pages, and the next call pays for every page anew.
     """
-    ends = list(accumulate(map(prod, shapes)))
-    parts = np.split(np.empty(ends[-1], dtype), ends[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    ends = [0, *accumulate(map(prod, shapes))]
+    whole = np.empty(ends[-1], dtype)
+    return [whole[start:stop].reshape(shape) for (start, stop), shape in zip(pairwise(ends), shapes, strict=True)]

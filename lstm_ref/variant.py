@@ -25,7 +25,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from lstm_ref.activations import ACTIVATIONS
+from lstm_ref.activations import ACTIVATIONS, Activation
 from lstm_ref.gradients import WeightGradients
 from lstm_ref.options import Options
 from lstm_ref.params import FloatArray, LSTMParams
@@ -85,7 +85,7 @@ class Cell:
 
     def __init__(self, params: LSTMParams, options: Options, recurrent: FloatArray | None) -> None:
         self.params, self.recurrent = params, recurrent
-        self.coupled, self.clip = options.coupled_gates, options.clip
+        self.coupled, self.clip = options.coupled_gates, None if options.clip is None else float(options.clip)
         self.gate = ACTIVATIONS[options.recurrent_activation]
         self.candidate, self.out = ACTIVATIONS[options.activation], ACTIVATIONS[options.of_output]
 
@@ -97,7 +97,7 @@ class Cell:
         z = x @ p.kernel + h @ p.recurrent_kernel
         if p.bias is not None:
             z += p.bias
-        z_i, z_f, z_c, z_o = np.split(z, 4, axis=1)
+        z_i, z_f, z_c, z_o = z.reshape(len(x), 4, p.hidden_size).swapaxes(0, 1)
         if peephole is not None:
             z_i, z_f = z_i + peephole[I] * c, z_f + peephole[F] * c
         i, g = self.gate.of(self._cut(z_i)), self.candidate.of(self._cut(z_c))
@@ -115,15 +115,15 @@ class Cell:
         """The cotangents of x, h and c, of those of h' (B, P) and c' (B, H); those of the weights are added to."""
         p, s, peephole = self.params, step, self.params.peephole
         d_m = d_h if p.projection is None else d_h @ p.projection.T  # of m = o ⊙ a'(c')
-        d_z_o = d_m * s.out * self._gate_slope(s.z_o, s.o)
+        d_z_o = d_m * s.out * self._slope(self.gate, s.z_o, s.o)
         d_c = d_c + d_m * s.o * self.out.slope(s.c_next, s.out)
         if peephole is not None:
             d_c += d_z_o * peephole[O]
         d_f = d_c * s.c
         d_i = d_c * s.g - d_f if self.coupled else d_c * s.g
-        d_z_i = d_i * self._gate_slope(s.z_i, s.i)
-        d_z_f = np.zeros_like(d_f) if self.coupled else d_f * self._gate_slope(s.z_f, s.f)
-        d_z_c = d_c * s.i * self.candidate.slope(self._cut(s.z_c), s.g) * self._within(s.z_c)
+        d_z_i = d_i * self._slope(self.gate, s.z_i, s.i)
+        d_z_f = np.zeros_like(d_f) if self.coupled else d_f * self._slope(self.gate, s.z_f, s.f)
+        d_z_c = d_c * s.i * self._slope(self.candidate, s.z_c, s.g)
         d_c = d_c * s.f
         if peephole is not None:
             d_c += d_z_i * peephole[I] + d_z_f * peephole[F]
@@ -143,12 +143,10 @@ class Cell:
     def _cut(self, z: FloatArray) -> FloatArray:
         return z if self.clip is None else np.clip(z, -self.clip, self.clip)
 
-    def _within(self, z: FloatArray) -> FloatArray:
-        """The slope of `_cut`."""
-        return np.ones_like(z) if self.clip is None else (np.abs(z) <= self.clip).astype(z.dtype)
-
-    def _gate_slope(self, z: FloatArray, gate: FloatArray) -> FloatArray:
-        return self.gate.slope(self._cut(z), gate) * self._within(z)
+    def _slope(self, activation: Activation, z: FloatArray, a: FloatArray) -> FloatArray:
+        """That of activation(cut(z)), whose value is a, by z."""
+        slope = activation.slope(self._cut(z), a)
+        return slope if self.clip is None else slope * (np.abs(z) <= self.clip)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -187,15 +185,14 @@ def forward(
     """
     (B, T, _), h, c = x.shape, h0.copy(), c0.copy()
     output, steps = np.empty((B, T, h.shape[1]), x.dtype), []
-    with np.errstate(all="ignore"):  # as in `lstm_ref.sequence`
-        for t in range(T):
-            rows = slice(None) if mask is None else np.flatnonzero(mask[:, t])
-            step = cell.forward(rows, x[rows, t].copy(), h[rows], c[rows])
-            h, c = h.copy(), c.copy()  # the step keeps those before it
-            h[rows], c[rows] = step.h_next, step.c_next
-            output[:, t] = h
-            if remember:
-                steps.append(step)
+    for t in range(T):
+        rows = slice(None) if mask is None else np.flatnonzero(mask[:, t])
+        step = cell.forward(rows, x[rows, t].copy(), h[rows], c[rows])
+        h, c = h.copy(), c.copy()  # the step keeps those before it
+        h[rows], c[rows] = step.h_next, step.c_next
+        output[:, t] = h
+        if remember:
+            steps.append(step)
     return output, h, c, Record(cell, x.shape, steps) if remember else None
 
 
@@ -224,12 +221,11 @@ def backward(
     d_c = np.zeros((B, params.hidden_size), params.dtype) if d_c is None else d_c.copy()
     d_x = np.zeros((B, T, D), params.dtype)
     d_weights = {name: np.zeros_like(weight) for name, weight in params.arrays.items()}
-    with np.errstate(all="ignore"):
-        for t in reversed(range(T)):
-            step = record.steps[t]
-            if d_output is not None:
-                d_h += d_output[:, t]
-            d_x[step.rows, t], d_h[step.rows], d_c[step.rows] = cell.backward(
-                step, d_h[step.rows], d_c[step.rows], d_weights
-            )
+    for t in reversed(range(T)):
+        step = record.steps[t]
+        if d_output is not None:
+            d_h += d_output[:, t]
+        d_x[step.rows, t], d_h[step.rows], d_c[step.rows] = cell.backward(
+            step, d_h[step.rows], d_c[step.rows], d_weights
+        )
     return d_x, d_h, d_c, WeightGradients(**{f"d_{name}": gradient for name, gradient in d_weights.items()})

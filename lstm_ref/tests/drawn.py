@@ -107,3 +107,19 @@ def flat(value: Any) -> dict[str, FloatArray]:
     else:
         parts = value if isinstance(value, dict) else {f.name: getattr(value, f.name) for f in fields(value)}
     return {f"{name}.{rest}".rstrip("."): a for name, each in parts.items() for rest, a in flat(each).items()}
+
+
+def same(actual: Any, expected: Any) -> None:
+    """The same arrays under the same names, to the bit."""
+    ours, theirs = flat(actual), flat(expected)
+    assert ours.keys() == theirs.keys()
+    for name, array in theirs.items():
+        np.testing.assert_array_equal(ours[name], array, err_msg=name)
+
+
+def close(actual: Any, expected: Any) -> None:
+    """The same arrays under the same names, but for rounding in float64."""
+    ours, theirs = flat(actual), flat(expected)
+    assert ours.keys() == theirs.keys()
+    for name, array in theirs.items():
+        np.testing.assert_allclose(ours[name], array, rtol=0, atol=1e-13, err_msg=name)
