@@ -13,6 +13,12 @@ from conformance.implementations.tape import Node
 from lstm_ref import Layer, Options
 
 
+def second(equations: Equations, place: Place) -> bool:
+    """Whether a direction is the reverse one of two."""
+    layer, direction = place
+    return direction == "reverse" and len(equations.case.layers[layer].directions) == 2
+
+
 @enter(
     "layers",
     "reverse-outputs-not-put-back",
@@ -23,7 +29,41 @@ from lstm_ref import Layer, Options
 )
 class OutputsNotPutBack(Equations):
     def put_back(self, strand: Strand, output: Node) -> Node:
-        return output
+        return output if second(self, strand.place) else super().put_back(strand, output)
+
+
+@enter(
+    "layers",
+    "reverse-alone-not-put-back",
+    "The outputs of a layer that reads from the end alone stay in the order in which they were made.",
+    "The final states are right; hidden by T = 1.",
+    "Turn the outputs round: a layer of direction reverse gives them in the order of its input, unlike go_backwards.",
+    needs="reverse",
+)
+class AloneNotPutBack(Equations):
+    def put_back(self, strand: Strand, output: Node) -> Node:
+        return super().put_back(strand, output) if second(self, strand.place) else output
+
+
+@enter(
+    "layers",
+    "reverse-alone-reads-forward",
+    "A layer that is to read from the end reads from the beginning.",
+    "Hidden by T = 1.",
+    "Read the input from its end, and give the outputs in the order of the input.",
+    needs="reverse",
+)
+class AloneReadsForward(Equations):
+    def turned(self, strand: Strand, x: Node) -> Node:
+        turned = super().turned(strand, x)
+        return turned if second(self, strand.place) or not strand.reverse else turned[..., ::-1, :]
+
+    def put_back(self, strand: Strand, output: Node) -> Node:
+        return super().put_back(strand, output) if second(self, strand.place) else output
+
+    def strand_mask(self, mask: Mask | None, place: Place) -> Mask | None:
+        layer, _ = place
+        return super().strand_mask(mask, place if second(self, place) else (layer, "forward"))
 
 
 @enter(
@@ -118,7 +158,7 @@ class UnmergedExchanged(Equations):
 )
 class ReverseStateAtLastStep(Equations):
     def final_of(self, strand: Strand, hs: list[Node], cs: list[Node]) -> tuple[Node, Node]:
-        return (hs[0], cs[0]) if strand.reverse else super().final_of(strand, hs, cs)
+        return (hs[0], cs[0]) if second(self, strand.place) else super().final_of(strand, hs, cs)
 
 
 @enter(
@@ -131,7 +171,7 @@ class ReverseStateAtLastStep(Equations):
 )
 class ReverseOutputAtLastStep(Equations):
     def last(self, strand: Strand, output: Node) -> Node:
-        return output[..., 0, :] if strand.reverse else super().last(strand, output)
+        return output[..., 0, :] if second(self, strand.place) else super().last(strand, output)
 
 
 @enter(
@@ -209,7 +249,7 @@ class ReverseBeginsWithZeros(Equations):
     def initial(self, leaves: list[Node]) -> States:
         nothing = np.zeros((1, 1), bool)
         states = super().initial(leaves)
-        return {place: self.tape.select(nothing, s) if place[1] == "reverse" else s for place, s in states.items()}
+        return {place: self.tape.select(nothing, s) if second(self, place) else s for place, s in states.items()}
 
 
 @enter(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.diagnosis.bugs.entry import enter
+from conformance.diagnosis.bugs.in_layers import second
 from conformance.implementations.equations import Equations, Mask, Place, Strand
 from conformance.implementations.tape import Node
 from lstm_ref import Options
@@ -59,7 +60,7 @@ class PaddingChangesCell(Equations):
 )
 class ReverseReadsPadding(Equations):
     def held(self, strand: Strand, t: int, h: Node, c: Node, h_before: Node, c_before: Node) -> tuple[Node, Node]:
-        return (h, c) if strand.reverse else super().held(strand, t, h, c, h_before, c_before)
+        return (h, c) if second(self, strand.place) else super().held(strand, t, h, c, h_before, c_before)
 
 
 @enter(
@@ -72,7 +73,7 @@ class ReverseReadsPadding(Equations):
 )
 class ReverseMaskNotTurned(Equations):
     def strand_mask(self, mask: Mask | None, place: Place) -> Mask | None:
-        return super().strand_mask(mask, (place[0], "forward"))
+        return super().strand_mask(mask, (place[0], "forward") if second(self, place) else place)
 
 
 @enter(
@@ -207,7 +208,8 @@ class GradHeldLost(Equations):
 )
 class GradZeroedCounted(Equations):
     def shown(self, strand: Strand, output: Node) -> Node:
-        return self.tape.valued(super().shown(strand, output), gradient=output)
+        shown = super().shown(strand, output)
+        return self.tape.valued(shown, gradient=output) if self.zeroes(strand.options) else shown
 
 
 @enter(
