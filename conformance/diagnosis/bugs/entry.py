@@ -13,7 +13,7 @@ from conformance.implementations.equations import Equations
 
 GROUPS = ("weights", "cell", "states", "backward")
 """Of the plain LSTM."""
-NETWORK_GROUPS = ("layers", "masks", "variants")
+NETWORK_GROUPS = ("layers", "directions", "masks", "variants", "options")
 """Of what networks have beyond it."""
 
 Kind = TypeVar("Kind", type[HookableLSTM], type[Equations])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.diagnosis.bugs.entry import enter
-from conformance.diagnosis.bugs.in_layers import second
+from conformance.diagnosis.bugs.in_directions import second
 from conformance.implementations.equations import Equations, Mask, Place, Strand
 from conformance.implementations.tape import Node
 from lstm_ref import Options
