@@ -7,6 +7,7 @@ nothing from it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,7 +83,7 @@ class Arithmetic:
         """A @ b, of matrices b, one for each run or one for all of them."""
         if len(b) > 1:
             return a @ b
-        return (a.reshape(-1, a.shape[-1]) @ b[0]).reshape(*a.shape[:-1], b.shape[-1])
+        return (a.reshape(prod(a.shape[:-1]), a.shape[-1]) @ b[0]).reshape(*a.shape[:-1], b.shape[-1])
 
     def summed(self, g: Any, shape: tuple[int, ...]) -> Any:
         """The cotangent of what had `shape` before it was repeated along the axes that it lacks, or has only one along."""

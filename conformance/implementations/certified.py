@@ -81,6 +81,14 @@ class Intervals(Arithmetic):
         """Exact zeros."""
         return np.full(shape, arb(0), dtype=object)
 
+    def dot(self, a: Any, b: Any) -> Any:
+        """A @ b."""
+        return super().dot(a, b) + arb(0)  # of an empty batch, NumPy's sum is an integer
+
+    def summed(self, g: Any, shape: tuple[int, ...]) -> Any:
+        """The sum along what was repeated."""
+        return super().summed(g, shape) + arb(0)
+
     def activated(self, name: str, z: Any, place: str) -> Any:
         """An activation of z."""
         return _each(ACTIVATIONS[name][0], z)
