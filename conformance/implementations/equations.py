@@ -161,14 +161,18 @@ class Equations:
     ) -> tuple[Node, States, States]:
         """The last layer's output, and all final states."""
         mask, h, c = self.mask(), dict[Place, Node](), dict[Place, Node]()
-        if self.case.mask is not None:
-            x = self.tape.select(self.case.mask[..., np.newaxis], x)  # what is padded is not looked at, and may be NaN
+        if mask is not None:
+            x = self.tape.select(mask[..., np.newaxis], x)  # what is padded is not looked at, and may be NaN
         for k, layer in enumerate(self.case.layers):
             outputs = {}
             for direction in self.directions(layer):
                 place = k, direction
                 strand = Strand(
-                    place, layer.options, weights[place], self.strand_mask(mask, layer, direction), self.dropout(place)
+                    place,
+                    layer.options,
+                    self.weights_of(place, weights),
+                    self.strand_mask(mask, place),
+                    self.dropout(place),
                 )
                 outputs[direction], h[place], c[place] = self.strand(strand, x, h0[place], c0[place])
             x = self.passed_on(k, self.merged(layer, [outputs[direction] for direction in layer.directions]))
@@ -182,11 +186,16 @@ class Equations:
         """Which steps count, (B, T)."""
         return self.case.mask
 
-    def strand_mask(self, mask: Mask | None, layer: Layer, direction: str) -> Mask | None:
-        """The mask in the order in which a direction takes its steps."""
+    def weights_of(self, place: Place, weights: Mapping[Place, Mapping[str, Node]]) -> Mapping[str, Node]:
+        """The weights of one direction of a layer."""
+        return weights[place]
+
+    def strand_mask(self, mask: Mask | None, place: Place) -> Mask | None:
+        """The mask in the order in which one direction of a layer takes its steps."""
+        layer, direction = place
         if mask is None:
             return None
-        mask = mask[:, ::-1] if self.from_the_end(layer.options) else mask
+        mask = mask[:, ::-1] if self.from_the_end(self.case.layers[layer].options) else mask
         return mask[:, ::-1] if direction == "reverse" else mask
 
     def from_the_end(self, options: Options) -> bool:
@@ -262,9 +271,12 @@ class Equations:
         """The outputs with zeros where there is none: before the first step that counts, or at all that do not."""
         if strand.mask is None:
             return output
-        zeroed = strand.options.zero_output_for_mask
-        there = strand.mask if zeroed else np.logical_or.accumulate(strand.mask, axis=1)
+        there = strand.mask if self.zeroes(strand.options) else np.logical_or.accumulate(strand.mask, axis=1)
         return self.tape.select(there[..., np.newaxis], output)
+
+    def zeroes(self, options: Options) -> bool:
+        """Whether the output is zero at all steps that do not count."""
+        return options.zero_output_for_mask
 
     def final_of(self, strand: Strand, hs: list[Node], cs: list[Node]) -> tuple[Node, Node]:
         """The final states, from those after each step that was taken."""
@@ -294,9 +306,8 @@ class Equations:
         z_i, z_f, z_c, z_o = (z[..., start : start + H] for start in range(0, 4 * H, H))
         if "peephole" in strand.weights:
             z_i, z_f = z_i + self.peephole(strand, "i", c), z_f + self.peephole(strand, "f", c)
-        i, g = self.gate(strand, "i", z_i), self.candidate(strand, z_c)
-        f = self.coupled(i) if strand.options.coupled_gates else self.gate(strand, "f", z_f)
-        c_next = f * c + i * g
+        i, f = self.input_and_forget(strand, z_i, z_f)
+        c_next = self.cell(strand, i, f, self.candidate(strand, z_c), c)
         if "peephole" in strand.weights:
             z_o = z_o + self.peephole(strand, "o", self.seen_by_o(c, c_next))
         o = self.gate(strand, "o", z_o)
@@ -315,9 +326,18 @@ class Equations:
         """The cell state that the output gate sees."""
         return c_next
 
+    def input_and_forget(self, strand: Strand, z_i: Node, z_f: Node) -> tuple[Node, Node]:
+        """The gates i and f."""
+        i = self.gate(strand, "i", z_i)
+        return i, self.coupled(i) if strand.options.coupled_gates else self.gate(strand, "f", z_f)
+
     def coupled(self, i: Node) -> Node:
         """The forget gate that the input gate leaves."""
         return 1 - i
+
+    def cell(self, strand: Strand, i: Node, f: Node, g: Node, c: Node) -> Node:
+        """C' = f c + i g."""
+        return f * c + i * g
 
     def gate(self, strand: Strand, gate: str, z: Node) -> Node:
         """A gate."""

@@ -5,14 +5,27 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
-from conformance.diagnosis.bugs.entry import GROUPS, REGISTRY, Bug
+from conformance.diagnosis.bugs.entry import GROUPS, NETWORK_GROUPS, REGISTRY, Bug
 
-__all__ = ["GROUPS", "Bug", "bugs"]
+__all__ = ["GROUPS", "NETWORK_GROUPS", "Bug", "bugs", "network_bugs"]
 
 
 @cache
 def bugs() -> dict[str, Bug]:
-    """Slug to bug, group by group."""
-    for group in GROUPS:
+    """Slug to bug of the plain LSTM, group by group."""
+    return _of(GROUPS)
+
+
+@cache
+def network_bugs() -> dict[str, Bug]:
+    """Slug to bug of what only networks have: several layers or directions, masks, options."""
+    return _of(NETWORK_GROUPS)
+
+
+def _of(groups: tuple[str, ...]) -> dict[str, Bug]:
+    for group in groups:
         import_module(f"conformance.diagnosis.bugs.in_{group}")
-    return dict(sorted(REGISTRY.items(), key=lambda entry: GROUPS.index(entry[1].group)))  # whoever imported what first
+    entered = [bug for bug in REGISTRY.values() if bug.group in groups]
+    return {
+        bug.slug: bug for bug in sorted(entered, key=lambda bug: groups.index(bug.group))
+    }  # whoever imported what first

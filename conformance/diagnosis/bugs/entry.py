@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from conformance.case import Case, Result
 from conformance.diagnosis.bugs.hookable import HookableLSTM
 from conformance.diagnosis.bugs.seen import SEEN
+from conformance.implementations.equations import Equations
 
 GROUPS = ("weights", "cell", "states", "backward")
+"""Of the plain LSTM."""
+NETWORK_GROUPS = ("layers", "directions", "masks", "variants", "options")
+"""Of what networks have beyond it."""
+
+Kind = TypeVar("Kind", type[HookableLSTM], type[Equations])
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Bug:
     slug : str
         Its id.
     group : str
-        One of `GROUPS`: what part of an LSTM it is in.
+        One of `GROUPS` or `NETWORK_GROUPS`: what part of an LSTM it is in.
     title : str
         What the code does, in a line.
     shows : str
@@ -32,6 +39,8 @@ class Bug:
         The family it is a member of; its own slug if of none.
     make : type
         The LSTM with the bug.
+    needs : frozenset of str
+        The features, of `conformance.cases.features`, without which a case does not meet it; none of a plain bug.
     """
 
     slug: str
@@ -40,7 +49,8 @@ class Bug:
     shows: str
     repair: str
     family: str
-    make: type[HookableLSTM]
+    make: type[HookableLSTM] | type[Equations]
+    needs: frozenset[str] = frozenset()
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -57,16 +67,16 @@ REGISTRY: dict[str, Bug] = {}
 
 
 def enter(
-    group: str, slug: str, title: str, shows: str, repair: str, family: str = ""
-) -> Callable[[type[HookableLSTM]], type[HookableLSTM]]:
-    """Enter a class as a bug; a slug may be entered once."""
+    group: str, slug: str, title: str, shows: str, repair: str, family: str = "", needs: str = ""
+) -> Callable[[Kind], Kind]:
+    """Enter a class as a bug; a slug may be entered once. What it needs is given as words."""
 
-    def entered(kind: type[HookableLSTM]) -> type[HookableLSTM]:
+    def entered(kind: Kind) -> Kind:
         if slug in REGISTRY:
             raise ValueError(f"{slug} is in the catalogue already")
-        if group not in GROUPS:
+        if group not in GROUPS + NETWORK_GROUPS:
             raise ValueError(f"{group} is no group")
-        REGISTRY[slug] = Bug(slug, group, title, shows, repair, family or slug, kind)
+        REGISTRY[slug] = Bug(slug, group, title, shows, repair, family or slug, kind, frozenset(needs.split()))
         return kind
 
     return entered
