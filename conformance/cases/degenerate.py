@@ -75,7 +75,9 @@ def _joined(states: FloatArray | tuple[FloatArray, ...]) -> FloatArray:
 def _last(case: Case) -> FloatArray:
     """The cotangent of what was put out last."""
     axes = case.axes["output"]
-    return case.d_output.take(-1, axes.index("t")) if "t" in axes and case.sizes[1] else case.d_output
+    if "t" not in axes or not case.sizes[1]:
+        return case.d_output
+    return np.asarray(case.d_output.take(-1, axes.index("t")))
 
 
 def _of_weights(case: Case) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from conformance.diagnosis.bugs.catalogue import network_bugs
 from conformance.diagnosis.bugs.entry import Bug
 from conformance.diagnosis.evidence import Observation, in_proportion, observe
 from conformance.diagnosis.finding import Diagnosis, Fault, Finding, is_wrong
+from conformance.implementations.equations import Equations
 from conformance.trial.results import CheckResult, Report
 
 MOST = 3
@@ -44,6 +45,17 @@ class Explanation:
     def rank(self) -> tuple[int, int, int]:
         """Best first: odd in the fewest cases, leaving least unexplained, with the fewest bugs."""
         return len(self.odd), -len(self.checks), len(self.bugs)
+
+
+def together(bugs: Sequence[Bug]) -> type[Equations]:
+    """The network with all these bugs.
+
+    Raises
+    ------
+    TypeError
+        If their classes cannot be bases of one.
+    """
+    return type("Together", tuple(bug.make for bug in bugs), {})
 
 
 def diagnose_networks(report: Report, dtypes: Sequence[str]) -> Diagnosis:
@@ -88,9 +100,9 @@ class _Search:
         if not slugs:
             return trial.expected()
         if (slugs, id) not in self.computed:
-            kind = type("Together", tuple(network_bugs()[slug].make for slug in slugs), {})
+            lstm = together([network_bugs()[slug] for slug in slugs])()
             with np.errstate(all="ignore"):
-                self.computed[slugs, id] = kind()(trial.case)
+                self.computed[slugs, id] = lstm(trial.case)
         return self.computed[slugs, id]
 
     def diagnosis(self) -> Diagnosis:

@@ -41,7 +41,9 @@ class Part:
         """The factors (B, T, D) of the layer's input, if all directions have the same and they differ from step to step."""
         factors = [given.input for given in self.dropout.values()]
         first = factors[0] if factors else None
-        return first if first is not None and first.ndim == 3 and all(_same(first, other) for other in factors) else None
+        return (
+            first if first is not None and first.ndim == 3 and all(_same(first, other) for other in factors) else None
+        )
 
     @property
     def only_between(self) -> bool:
@@ -68,7 +70,10 @@ def parts(case: Case) -> list[Part]:
         else:
             states.append(tuple(array[rows] if case.uniform else array[k] for array in every))
     dropout = case.dropout or ({},) * len(case.layers)
-    return [Part(layer, *of, given) for layer, of, given in zip(case.layers, states, dropout, strict=True)]
+    return [
+        Part(layer, h0, c0, d_h, d_c, given)
+        for layer, (h0, c0, d_h, d_c), given in zip(case.layers, states, dropout, strict=True)
+    ]
 
 
 def joined(

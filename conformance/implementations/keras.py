@@ -27,7 +27,7 @@ from conformance.implementations.by_layer import Part, joined, parts
 from conformance.implementations.prepared import Prepared
 from conformance.implementations.unheard import unheard
 from lstm_ref.errors import UnsupportedError
-from lstm_ref.params import FloatArray, LSTMParams
+from lstm_ref.params import FloatArray
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read by TensorFlow while it is imported: no start-up chatter
 with unheard():
@@ -72,7 +72,9 @@ def _refusal_of_layer(part: Part) -> str:
         return "keras.layers.LSTM has one activation for the candidate and for the cell on its way out"
     if options.coupled_gates or options.clip is not None:
         return "keras.layers.LSTM has neither coupled gates nor clip"
-    if part.between is None and any(given.input is not None and given.input.ndim == 3 for given in part.dropout.values()):
+    if part.between is None and any(
+        given.input is not None and given.input.ndim == 3 for given in part.dropout.values()
+    ):
         return "keras.layers.Dropout in front of a layer is for both of its directions"
     return ""
 
@@ -232,7 +234,9 @@ def make_layer(kind: Kind, units: int = 1, **options: Any) -> Any:
 
     layer = lstm(kind.go_backwards)
     if kind.both:
-        layer = keras.layers.Bidirectional(layer, kind.merge, backward_layer=lstm(not kind.go_backwards), dtype=kind.dtype)
+        layer = keras.layers.Bidirectional(
+            layer, kind.merge, backward_layer=lstm(not kind.go_backwards), dtype=kind.dtype
+        )
         for of_direction in (layer.forward_layer, layer.backward_layer):
             of_direction.zero_output_for_mask = kind.zero_output_for_mask
     return layer
@@ -299,7 +303,9 @@ def _apply(layer: Any, kind: Kind, x: Any, tensors: Any, masks: Sequence[Any]) -
         for name, weight in given.items():
             object.__setattr__(cell, name, weight)  # around Keras's tracker, which takes variables only
         if kind.recurrent_dropout:
-            object.__setattr__(cell, "units", tf.shape(given["recurrent_kernel"])[0])  # by which it then splits the kernel
+            object.__setattr__(
+                cell, "units", tf.shape(given["recurrent_kernel"])[0]
+            )  # by which it then splits the kernel
         give_factors(cell, kind, of_dropout)
     if kind.between:
         x = x * factors[0][0]  # as keras.layers.Dropout in front of the layer does it

@@ -223,7 +223,9 @@ class _Stack:
         every = parts(case)
         apart = apart or not _fits_one_module(every)
         self.x = torch.tensor(case.x, requires_grad=backward)
-        self.levels = [_level(group, case.dtype, backward) for group in ([[part] for part in every] if apart else [every])]
+        self.levels = [
+            _level(group, case.dtype, backward) for group in ([[part] for part in every] if apart else [every])
+        ]
         self.cotangents = _cotangents(case, *(level.parts for level in self.levels))
 
     def forward(self) -> Tensors:
@@ -257,7 +259,9 @@ class _Stack:
         """What `forward` or `training` gave, under the case's names."""
         count = 1 + 2 * len(self.levels)
         gradients = given[count : 2 * count]
-        named = {"output": _array(given[0])} | {"d_x": _array(tensor) for tensor in gradients[:1]}
+        named = {"output": _array(given[0])}
+        if gradients:
+            named["d_x"] = _array(gradients[0])
         states: list[dict[str, FloatArray]] = []
         weights: list[dict[str, dict[str, FloatArray]]] = []
         of_weights = iter(given[2 * count :])
@@ -277,7 +281,12 @@ class _Stack:
 def _fits_one_module(every: Sequence[Part]) -> bool:
     """Whether one ``torch.nn.LSTM`` can have all these layers, and no factors are given that it would draw itself."""
     sizes = {
-        (part.layer.hidden_size, part.layer.state_size, part.layer.params.bias is None, part.layer.params.projection is None)
+        (
+            part.layer.hidden_size,
+            part.layer.state_size,
+            part.layer.params.bias is None,
+            part.layer.params.projection is None,
+        )
         for part in every
     }
     return len(sizes) == 1 and all(part.between is None for part in every)
