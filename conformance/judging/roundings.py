@@ -16,7 +16,7 @@ from conformance.implementations.arithmetic import ACTIVATIONS, EXACT, HARD_SIGM
 from lstm_ref.params import FloatArray
 
 POOL = 1 << 18
-"""So many random numbers there are; every operation takes them from a random place on."""
+"""So many random numbers there are; every operation takes them, for all runs one behind the other, from a random place on."""
 
 
 @cache
@@ -43,14 +43,13 @@ class Roundings:
 
     def _taken(self, pool: FloatArray, shape: tuple[int, ...]) -> FloatArray:
         count = self.runs * prod(shape)
-        parts = []
-        while count > 0:
-            most = min(count, POOL // 2)
-            start = int(self.places.random_raw()) % (POOL - most)
-            parts.append(pool[start : start + most])
-            count -= most
-        taken = parts[0] if len(parts) == 1 else np.concatenate(parts or [pool[:0]])
-        return taken.reshape(self.runs, *shape)
+        if count <= POOL // 2:
+            start = self.places.random_raw() % (POOL - count)
+            return pool[start : start + count].reshape(self.runs, *shape)
+        most = POOL // 2
+        starts = (self.places.random_raw() % (POOL - most) for _ in range(-(-count // most)))
+        taken = np.concatenate([pool[start : start + most] for start in starts])
+        return taken[:count].reshape(self.runs, *shape)
 
     def deltas(self, *shape: int) -> FloatArray:
         """Numbers u * delta, (runs, *shape)."""
