@@ -86,10 +86,10 @@ class LSTMParams:
         if bias is not None and bias.shape != (4 * hidden,):
             remedy = "Two biases of one layer have to be summed first"
             raise shape_error("bias", "(4H,)", (4 * hidden,), bias.shape, remedy)
-        dtypes = {a.dtype.name for a in (kernel, recurrent, bias) if a is not None}
+        dtypes = {a.dtype for a in (kernel, recurrent, bias) if a is not None}
         if len(dtypes) > 1:
             raise DTypeError(
-                f"kernel, recurrent_kernel and bias have dtypes {sorted(dtypes)}, expected one. "
+                f"kernel, recurrent_kernel and bias have dtypes {sorted(map(str, dtypes))}, expected one. "
                 "Convert them to the same dtype."
             )
 
