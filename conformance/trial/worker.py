@@ -133,7 +133,7 @@ class Worker(Caller):
             self._begin()
         number, arrays = self.calls, arrays_of(case) | ({} if case.mask is None else {"mask": case.mask})
         try:
-            answer = self._ask({"call": number, "id": case.id, "dtype": case.dtype.name}, arrays, seconds)
+            answer = self._ask({"call": number, "id": case.id, "dtype": case.dtype.str}, arrays, seconds)
             if answer is not None and answer[0].get("call") != number:
                 raise ValueError("an answer to another call")
         except (EOFError, OSError):
@@ -200,11 +200,10 @@ def _leave(number: int, _: object) -> None:
 
 def _clock(process: int) -> Callable[[], float]:
     """The computing time of a process's first thread, which makes the calls; time on the clock where that is not told."""
-    told = Path(f"/proc/{process}/task/{process}/schedstat")
 
     def used() -> float:
         try:
-            return int(told.read_text().split()[0]) / 1e9
+            return int(Path(f"/proc/{process}/task/{process}/schedstat").read_text().split()[0]) / 1e9
         except (OSError, ValueError):
             return time.monotonic()
 
