@@ -105,9 +105,9 @@ class LSTMParams:
             )
             raise shape_error("peephole", "(3, H)", (3, hidden), self.peephole.shape, remedy)
         names, arrays = zip(*self._given(), strict=True)
-        if len(dtypes := {array.dtype.name for array in arrays}) > 1:
+        if len(dtypes := {array.dtype for array in arrays}) > 1:
             raise DTypeError(
-                f"{', '.join(names[:-1])} and {names[-1]} have dtypes {sorted(dtypes)}, expected one. "
+                f"{', '.join(names[:-1])} and {names[-1]} have dtypes {sorted(map(str, dtypes))}, expected one. "
                 "Convert them to the same dtype."
             )
 

@@ -50,3 +50,14 @@ def test_bfloat16_is_compared_as_what_it_holds(framework: str) -> None:
     by_value = [r for r in report.failures if not r.behaviour]
     assert len(by_value) > 1000
     assert all(r.comparison is not None and not r.comparison.reason for r in by_value)
+
+
+class Elsewhere:
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("its numbers are on another device")
+
+
+def test_what_is_no_array_costs_no_other_quantity() -> None:
+    report = run(lambda case: {**wrong.correct(case), "d_x": Elsewhere()}, "elsewhere")
+    by_value = [r for r in report.failures if not r.behaviour]
+    assert {(r.quantity, "is a Elsewhere, expected" in r.message) for r in by_value} == {("d_x", True)}

@@ -32,6 +32,7 @@ def as_array(value: Any, dtype: np.dtype[Any]) -> Any:
             array = np.asarray(value) if hasattr(value, "dtype") else np.asarray(value, dtype)
         except Exception:  # noqa: BLE001 - whatever somebody's array class raises, it is no array then
             return value
-    if array.dtype.name.startswith(("bfloat16", "float8")):  # as ml_dtypes names those of JAX and TensorFlow
+    registered = array.dtype.isbuiltin == 2  # by ml_dtypes for one, with the names that JAX and TensorFlow have
+    if registered and array.dtype.name.startswith(("bfloat16", "float8")):
         array = array.astype(np.float32)
     return array if array.dtype.kind in NUMERIC or hasattr(value, "dtype") else value

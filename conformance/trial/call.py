@@ -92,11 +92,11 @@ class Caller:
         self.seconds, self.without, self.features = min(seconds, 1e6), without, features
         self.calls = self.hangs = 0
         self.mutated: dict[str, str] = {}
-        self._same: dict[str, tuple[str, int]] = {}
+        self._same: dict[np.dtype[Any], tuple[str, int]] = {}
 
     def __call__(self, case: Case) -> Outcome:
         """The outcome of calling the candidate with a copy of `case`; raises nothing."""
-        dtype = case.dtype.name
+        dtype = case.dtype
         reason, times = self._same.get(dtype, ("", 0))
         if self.hangs >= HANGS:
             return Outcome(not_judged=f"was not called any more after {self.hangs} calls that ran out of time")
@@ -108,7 +108,7 @@ class Caller:
         if not outcome.failure:
             del self._same[dtype]
         if outcome.mutated:
-            self.mutated.setdefault(dtype, f"in case {case.id} it wrote to {', '.join(outcome.mutated)}")
+            self.mutated.setdefault(dtype.name, f"in case {case.id} it wrote to {', '.join(outcome.mutated)}")
         return outcome
 
     def _outcome(self, case: Case, seconds: float) -> Outcome:
@@ -159,7 +159,7 @@ def _serve(
     function: Callable[[Case], Any], todo: queue.SimpleQueue[Case | None], done: queue.SimpleQueue[Outcome]
 ) -> None:
     while (case := todo.get()) is not None:
-        done.put(outcome_of(function, case))
+        done.put(outcome_of(function, copied(case)))
 
 
 def _clock(thread: threading.Thread) -> Callable[[], float]:
@@ -199,12 +199,13 @@ def caller(candidate: Callable[[Case], Any] | Caller, seconds: float = SECONDS) 
 
 
 def outcome_of(function: Callable[[Case], Any], case: Case) -> Outcome:
-    """Call a function with a copy of a case; raises nothing."""
-    copy = copied(case)
+    """Call a function with a case that nobody else holds: what it writes to is told; raises nothing."""
+    arrays = arrays_of(case)
+    before = {name: array.tobytes() for name, array in arrays.items()}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            given = function(copy)
+            given = function(case)
             unknown, result = _taken(given, case) if isinstance(given, Mapping) else ((), {})
         except BaseException as error:  # noqa: BLE001 - sys.exit() in a candidate must not end the run
             return Outcome(failure=_reason(error), trace=traceback.format_exc())
@@ -212,8 +213,7 @@ def outcome_of(function: Callable[[Case], Any], case: Case) -> Outcome:
     if not isinstance(given, Mapping):
         failure = f"returned {_kind(given)}, expected a mapping such as {{'output': ...}}"
         return Outcome(failure=failure, warned=warned, returned=True)
-    before, after = arrays_of(case), arrays_of(copy)
-    mutated = tuple(name for name, array in after.items() if array.tobytes() != before[name].tobytes())
+    mutated = tuple(name for name, array in arrays.items() if array.tobytes() != before[name])
 
     def now() -> dict[str, Any]:
         flat = flattened(given, case)

@@ -228,7 +228,7 @@ def run(
     given = {
         trial.id: outcomes[trial.id].result
         for trial in met
-        if sum(np.size(array) for array in outcomes[trial.id].result.values()) <= KEPT
+        if sum(a.size for a in outcomes[trial.id].result.values() if isinstance(a, np.ndarray)) <= KEPT
     }
     profile = profile or profile_of(r.quantity for r in results if r.comparison is not None)
     results += behaviours(call, without, PROFILES[profile])

@@ -6,7 +6,7 @@ order of bytes too: "<f4", "<f8".
 
 - The candidate begins: {"without": [...], "features": [...], "needs_conformance": false}, what it declares, and whether it
   imports this package; or {"refused": "..."}, why it cannot be called.
-- {"call": n, "id": "...", "dtype": "float64", "layers": [...]} asks for a call with the case whose arrays follow: x, h0, c0,
+- {"call": n, "id": "...", "dtype": "<f8", "layers": [...]} asks for a call with the case whose arrays follow: x, h0, c0,
   d_output, d_h, d_c, params.kernel, params.recurrent_kernel, params.bias. `conformance.cases.flat` has the names of a network's
   arrays, and what is told of its layers. The answer has n, the results as arrays, "odd" with the type of
   whatever is no array, and "failure", "trace", "warned", "unknown", "mutated" and "returned", as `Outcome` has them.
@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from functools import cache
 from typing import IO, Any
 
 import numpy as np
@@ -27,20 +28,28 @@ HELD = 4
 LENGTH = struct.Struct("<I")
 LONGEST = 1 << 26
 """A header of more bytes is none: somebody else has written into the pipe."""
+encoded = json.JSONEncoder(check_circular=False).encode
+"""As `json.dumps`, without a look for what holds itself."""
+
+
+@cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """NumPy's name of a dtype with its order of bytes, which takes it a while to make."""
+    return dtype.str
 
 
 def send(stream: IO[bytes], header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
     """Write a message; arrays of Python objects are told as what they are, and not sent."""
     odd = dict(header.get("odd", ()))
-    plain = {}
+    listed, bodies = [], []
     for name, array in arrays.items():
         if array.dtype.hasobject:
             odd[name] = type(array).__name__
         else:
-            plain[name] = np.ascontiguousarray(array).reshape(array.shape)
-    listed = [[name, array.dtype.str, array.shape] for name, array in plain.items()]
-    text = json.dumps({**header, "odd": odd, "arrays": listed}).encode()
-    stream.write(b"".join([LENGTH.pack(len(text)), text, *(array.tobytes() for array in plain.values())]))
+            listed.append((name, dtype_name(array.dtype), array.shape))
+            bodies.append(np.asarray(array).tobytes())  # a masked array's own would fill in
+    text = encoded({**header, "odd": odd, "arrays": listed}).encode()
+    stream.write(b"".join([LENGTH.pack(len(text)), text, *bodies]))
     stream.flush()
 
 
@@ -57,11 +66,11 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, np.ndarray[Any
     length: int = LENGTH.unpack(_read(stream, LENGTH.size))[0]
     if length > LONGEST:
         raise ValueError(f"a header of {length} bytes")
-    header: dict[str, Any] = json.loads(_read(stream, length))
+    header: dict[str, Any] = json.loads(_read(stream, length).decode())
     arrays = {}
     for name, dtype, shape in header["arrays"]:
         array = arrays[name] = np.empty(shape, dtype)
-        if array.size and stream.readinto(array.reshape(-1).view(np.uint8)) < array.nbytes:  # type: ignore[attr-defined]
+        if stream.readinto(array) < array.nbytes:  # type: ignore[attr-defined]  # what is buffered has it
             raise EOFError
     return header, arrays
 

@@ -133,7 +133,7 @@ class Worker(Caller):
             return Outcome(not_judged=f"was not called any more after it had ended its process {self.ends} times")
         if self._process is None:
             self._begin()
-        number, asked = self.calls, {"id": case.id, "dtype": case.dtype.name, "layers": layers_of(case)}
+        number, asked = self.calls, {"id": case.id, "dtype": case.dtype.str, "layers": layers_of(case)}
         try:
             answer = self._ask({"call": number, **asked}, arrays_of(case), seconds)
             if answer is not None and answer[0].get("call") != number:
@@ -202,11 +202,10 @@ def _leave(number: int, _: object) -> None:
 
 def _clock(process: int) -> Callable[[], float]:
     """The computing time of a process's first thread, which makes the calls; time on the clock where that is not told."""
-    told = Path(f"/proc/{process}/task/{process}/schedstat")
 
     def used() -> float:
         try:
-            return int(told.read_text().split()[0]) / 1e9
+            return int(Path(f"/proc/{process}/task/{process}/schedstat").read_text().split()[0]) / 1e9
         except (OSError, ValueError):
             return time.monotonic()
 

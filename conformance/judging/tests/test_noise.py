@@ -188,6 +188,6 @@ def test_of_a_case_with_many_numbers_fewer_runs_are_made_and_at_least_four(monke
         return {}
 
     monkeypatch.setattr(tolerance, "allowed_from_truth", recorded)
-    for sizes in ((2, 6, 3, 5), (4, 50, 3, 10), (2, 1, 3, 157), (8, 100, 3, 64)):
+    for sizes in ((0, 3, 1, 1), (2, 6, 3, 5), (4, 50, 3, 10), (2, 1, 3, 157), (8, 100, 3, 64)):
         allowed_between(Spec(*sizes).build())
-    assert asked == [32, 20, 6, 4]
+    assert asked == [32, 32, 20, 6, 4]

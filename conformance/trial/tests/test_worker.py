@@ -11,12 +11,16 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from conformance.case import Case
 from conformance.fixtures.store import golden
+from conformance.trial.wire import receive, send
 from conformance.trial.worker import Worker
 
 CRASHES = """
@@ -155,6 +159,29 @@ def lstm(case):
     assert done.returncode == 1
     assert "kernel.py:lstm incomplete (profile training" in done.stdout
     assert "Not judged, 1 case: plain-all-float64\n  gave no result within 0.5 s\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.ones(()),
+        np.ones((0, 3)),
+        np.arange(6.0).reshape(2, 3).T,
+        np.arange(3, dtype=">f4"),
+        np.array(["2026-01-01"], "datetime64[D]"),
+        np.ma.masked_greater(np.arange(3.0), 1),
+    ],
+    ids=["single", "empty", "transposed", "swapped", "dates", "masked"],
+)
+def test_every_kind_of_array_comes_through_the_pipe(array: np.ndarray[Any, Any]) -> None:
+    pipe = BytesIO()
+    send(pipe, {}, {"c": array, "h": np.array([None]), "output": np.ones(2)})
+    pipe.seek(0)
+    header, came = receive(pipe)
+    assert header["odd"] == {"h": "ndarray"}
+    assert (came["c"].dtype, came["c"].tolist()) == (array.dtype, np.asarray(array).tolist())
+    assert came["c"].flags.writeable
+    assert came["output"].tolist() == [1, 1]
 
 
 def test_a_call_costs_little_more_than_the_candidate_takes() -> None:
