@@ -7,11 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from conformance.case import KINDS, kind_of
 from conformance.cases.features import FEATURES
-
-WEIGHTS = ("d_kernel", "d_recurrent_kernel", "d_bias", "d_projection", "d_peephole")
-QUANTITIES = ("output", "h", "c", "d_x", "d_h0", "d_c0", *WEIGHTS)
-"""The last part of a quantity's name: the layers' are told together."""
 
 SHORT = 100
 """Sequences up to this length have a line of their own: rounding errors grow along a sequence."""
@@ -68,9 +65,12 @@ def summarise(checks: Sequence[Check], not_run: Sequence[str]) -> list[str]:
         lines.append(f"{oracle + ' ' + dtype:<16}{len(members):>8,}{failed:>8,}   {short:.1e} ({overall:.1e})")
     lines += ["", "worst error as a share of the allowed one"]
     lines.append(f"{'':<20}" + "".join(f"{oracle + ' ' + dtype:>16}" for oracle, dtype in groups))
-    for quantity in QUANTITIES:
+    for quantity in KINDS:
         shares = [
-            max((c.share for c in checks if (c.oracle, c.dtype, _last(c)) == (*group, quantity)), default=None)
+            max(
+                (c.share for c in checks if (c.oracle, c.dtype, kind_of(c.quantity)) == (*group, quantity)),
+                default=None,
+            )
             for group in groups
         ]
         if any(share is not None for share in shares):
@@ -100,7 +100,3 @@ def by_feature(checks: Sequence[Check]) -> list[str]:
             f"{name:<16}" + "".join(f"{f'{n:,}' if (n := counted[oracle]) else '-':>14}" for oracle in oracles)
         )
     return lines
-
-
-def _last(check: Check) -> str:
-    return check.quantity.rpartition(".")[2]
