@@ -25,6 +25,9 @@ GRADIENTS = ("d_x", "d_h0", "d_c0", "d_kernel", "d_recurrent_kernel", "d_bias")
 QUANTITIES = FORWARD + GRADIENTS
 """The quantities of a plain case: one layer, one direction, no options."""
 
+KINDS = (*QUANTITIES, "d_projection", "d_peephole")
+"""What a network's quantities are counted as, in order: ``layers.0.forward.d_kernel`` is a ``d_kernel``."""
+
 STATES = ("h", "c", "d_h0", "d_c0")
 
 WEIGHT_AXES = {
@@ -37,9 +40,14 @@ WEIGHT_AXES = {
 """What each weight's axes count; "4H" is a gate and a unit at once."""
 
 
+def kind_of(quantity: str) -> str:
+    """Which of `KINDS` a quantity is: the last part of its name."""
+    return quantity.rpartition(".")[2]
+
+
 def is_gradient(quantity: str) -> bool:
     """Whether a quantity is a gradient: ``d_x``, ``layers.0.forward.d_kernel``."""
-    return quantity.rpartition(".")[2].startswith("d_")
+    return kind_of(quantity).startswith("d_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,4 +169,4 @@ class Case:
 
     @staticmethod
     def _weight(quantity: str) -> str:
-        return quantity.rpartition(".")[2].removeprefix("d_")
+        return kind_of(quantity).removeprefix("d_")

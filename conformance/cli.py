@@ -63,7 +63,15 @@ def _parser() -> argparse.ArgumentParser:
         "--against", choices=("fixtures", "torch", "keras", "all"), default="fixtures", help="who says what is right"
     )
     check.add_argument(
-        "--profile", choices=("forward", "training"), help="default: training if it gives any gradient, else forward"
+        "--profile",
+        choices=("forward", "training", "full"),
+        help="default: training if it gives any gradient, else forward; full: training, with all features",
+    )
+    check.add_argument(
+        "--features",
+        default="",
+        metavar="NAME,...",
+        help="ask for more than the plain LSTM, as stacked,bidirectional,mask; or `all`, for all that it is not without",
     )
     check.add_argument("--strict", action="store_true", help="remarks count against it")
     check.add_argument("--json", type=Path, metavar="F", help="write the report as JSON")

@@ -35,8 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lstm-candidate", metavar="SPEC", help="with --pyargs conformance: put this candidate on trial")
     group.addoption(
         "--lstm-profile",
-        choices=("forward", "training"),
+        choices=("forward", "training", "full"),
         help="what to ask of it (default: training if it gives any gradient, else forward)",
+    )
+    group.addoption(
+        "--lstm-features",
+        default="",
+        metavar="NAME,...",
+        help="what to ask of it beyond the plain LSTM, as stacked,bidirectional,mask; or `all`",
     )
     group.addoption("--lstm-strict", action="store_true", help="remarks on it are failures")
 

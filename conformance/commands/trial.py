@@ -16,17 +16,21 @@ def check(options: argparse.Namespace) -> int:
     from conformance.errors import BaselineError
     from conformance.report import json_report, junit, terminal
     from conformance.report.files import require_distinct, require_writable
+    from conformance.trial.declare import named_features
     from conformance.trial.runner import run
     from conformance.trial.worker import Worker
 
     if options.baseline is not None and not options.baseline.is_file():
         raise BaselineError(f"there is no baseline {options.baseline}.")
+    features = named_features(options.features)
     wanted = [path for path in (options.json, options.junit, options.html) if path is not None]
     require_distinct(wanted)
     for path in wanted:
         require_writable(path)
     with Worker(options.candidate, options.seconds, options.memory, options.traceback) as candidate:
-        report = run(candidate, options.candidate, options.against, options.profile, strict=options.strict)
+        report = run(
+            candidate, options.candidate, options.against, options.profile, strict=options.strict, features=features
+        )
         diagnosis = diagnose(candidate, report) if report.noticed else Diagnosis()
     changes = None if options.baseline is None else json_report.compare_with(report, options.baseline)
     if options.json is not None:
@@ -45,9 +49,10 @@ def check(options: argparse.Namespace) -> int:
 
 def repro(options: argparse.Namespace) -> int:
     """Run one case, print its numbers and a program that shows the same."""
+    from conformance.cases.features import FEATURES
     from conformance.errors import CandidateError
     from conformance.report.repro import snippet
-    from conformance.trial.declare import meets
+    from conformance.trial.declare import asked_features, meets
     from conformance.trial.runner import judge, trials
     from conformance.trial.worker import Worker
 
@@ -56,12 +61,13 @@ def repro(options: argparse.Namespace) -> int:
         raise CandidateError(f"{options.case!r} is a check of behaviour, which no single case shows.")
     oracle = words[0] if words[0] in ("torch", "keras") else "fixtures"
     id = ":".join(words[: 1 if oracle == "fixtures" else 2])  # the id of a check has its quantity behind the case's
-    found = [trial for trial in trials(oracle) if trial.id == id]
+    every = frozenset(FEATURES)
+    found = [trial for trial in trials(oracle, features=every) if trial.id == id]
     if not found:
         raise CandidateError(f"there is no case {id!r}; `fixtures list` has the vectors: add -float64 or -float32.")
     trial = found[0]
     with Worker(options.candidate, options.seconds, options.memory, options.traceback) as candidate:
-        if not meets(trial.case, candidate.without):
+        if not meets(trial.case, candidate.without, asked_features(every, candidate.without)):
             raise CandidateError(f"{options.candidate} declares that it cannot take the case {id}.")
         outcome = candidate(trial.case)
         results = judge(trial, outcome, candidate.without)

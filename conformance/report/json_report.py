@@ -13,7 +13,7 @@ from typing import Any
 from conformance.diagnosis.finding import Diagnosis, Finding
 from conformance.errors import BaselineError
 from conformance.report.files import write_json
-from conformance.trial.results import PROFILES, CheckResult, Report
+from conformance.trial.results import CheckResult, Report
 from conformance.trial.runner import environment
 
 GREW = 10.0
@@ -103,9 +103,16 @@ def as_dict(report: Report, diagnosis: Diagnosis) -> dict[str, Any]:
         "profile": report.profile,
         "verdict": report.verdict(),
         "numbers_right": report.numbers_right,
-        "profiles": {name: {"verdict": report.verdict(name), "counts": report.counts(name)} for name in PROFILES},
+        "profiles": {
+            name: {"verdict": report.verdict(name), "counts": report.counts(name)} for name in report.profiles
+        },
         "counts": report.counts(),
         "without": sorted(report.without),
+        "features": {
+            "asked": list(report.asked),
+            "not_asked": list(report.not_asked),
+            "not_met": list(report.not_met),
+        },
         "unknown": list(report.unknown),
         "strict": report.strict,
         "remarks": [{"kind": r.quantity, "dtype": r.id.rpartition(":")[2], "text": r.message} for r in report.remarks],

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.case import QUANTITIES
+from conformance.case import KINDS, kind_of
+from conformance.cases.features import FEATURES
 from conformance.diagnosis.finding import Diagnosis
 from conformance.report.json_report import NOTHING, Changes, by_message, explained, headline, standing
 from conformance.trial.checks import CHECKS
-from conformance.trial.results import PROFILES, STATUSES, CheckResult, Report
+from conformance.trial.results import STATUSES, CheckResult, Report
 
 MOST, FEW = 12, 4
 """How many entries of a list are shown before the rest is counted."""
@@ -46,11 +47,12 @@ def show(
         + "".join(f", {counts[name]:,} {word}" for name, word in RARE.items() if counts[name]),
         highlight=False,
     )
-    for profile in PROFILES:
+    for profile in report.profiles:
         if profile != report.profile:
             console.print(f"profile {profile}: {standing(report, profile)}", highlight=False)
     if report.without:
         console.print(f"It declares that it is without: {', '.join(sorted(report.without))}", highlight=False)
+    console.print(_features(report), highlight=False, soft_wrap=True)
     if report.unknown:
         console.print(f"Its results have unknown keys: {escape(', '.join(report.unknown[:MOST]))}", highlight=False)
     console.print(_table(report))
@@ -58,6 +60,17 @@ def show(
     _failures(report, spec, console)
     if changes is not None:
         _changes(changes, console)
+
+
+def _features(report: Report) -> str:
+    """What was asked for beyond the plain LSTM, and what was not, in a line."""
+    asked = f"the plain LSTM{', ' if report.asked else ' alone'}{', '.join(report.asked)}"
+    if report.not_asked:
+        every = len(report.not_asked) == len(FEATURES)
+        asked += f"; not for {'any of ' * every}{', '.join(report.not_asked)}"
+    if report.not_met:
+        asked += f"; no case is about {', '.join(report.not_met)}"
+    return f"Asked for {asked}"
 
 
 RARE = {"remarks": "with a remark", "not_judged": "not judged"}
@@ -71,8 +84,8 @@ def _table(report: Report) -> Table:
     for heading in shown:
         table.add_column(heading, justify="right")
     table.add_column("worst error / allowed", justify="right")
-    for name in (*QUANTITIES, *CHECKS):
-        members = [r for r in report.of_profile(report.profile) if r.quantity == name]
+    for name in (*KINDS, *CHECKS):
+        members = [r for r in report.of_profile(report.profile) if kind_of(r.quantity) == name]
         if not members:
             continue
         cells = {status: sum(r.status == status for r in members) for status in shown}
@@ -134,7 +147,8 @@ def _failures(report: Report, spec: str, console: Console) -> None:
     smallest = report.smallest_failure
     if smallest is None or smallest.behaviour:
         left_out = sorted(
-            {r.quantity for r in report.of_profile(report.profile) if r.status == "undeclared"}, key=QUANTITIES.index
+            {kind_of(r.quantity) for r in report.of_profile(report.profile) if r.status == "undeclared"},
+            key=KINDS.index,
         )
         if left_out:
             names = ", ".join(f'"{name}"' for name in left_out)

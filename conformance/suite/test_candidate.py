@@ -18,8 +18,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from conformance.trial.given import find
 
     try:
-        profile, strict = (metafunc.config.getoption(f"--lstm-{option}") for option in ("profile", "strict"))
-        found = checks(find(spec), profile=profile, strict=strict)
+        asked = {name: metafunc.config.getoption(f"--lstm-{name}") for name in ("profile", "strict", "features")}
+        found = checks(find(spec), **asked)
     except ConformanceError as error:
         raise pytest.UsageError(str(error)) from error
     metafunc.parametrize("check", found, ids=[check.id for check in found])

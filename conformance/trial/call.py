@@ -9,15 +9,15 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from conformance.case import QUANTITIES, Case
+from conformance.case import QUANTITIES, STATES, Case
+from conformance.cases.flat import arrays_of, layers_of, of_arrays
 from conformance.trial.arrays import as_array
-from conformance.trial.declare import declared
-from lstm_ref import LSTMParams
+from conformance.trial.declare import declared, declared_features
 
 SECONDS = 10.0
 """How long a call may take, if nothing else is said: seconds of its own computing time."""
@@ -77,6 +77,8 @@ class Caller:
         How long one call may take: computing time, so that other programs on the machine do not count.
     without : frozenset of str
         What the candidate declares that it cannot take or does not give.
+    features : frozenset of str
+        What it declares that it has beyond the plain LSTM.
 
     Attributes
     ----------
@@ -86,8 +88,8 @@ class Caller:
         For each dtype, the first case whose inputs were written to, in words.
     """
 
-    def __init__(self, seconds: float, without: frozenset[str]) -> None:
-        self.seconds, self.without = min(seconds, 1e6), without
+    def __init__(self, seconds: float, without: frozenset[str], features: frozenset[str] = frozenset()) -> None:
+        self.seconds, self.without, self.features = min(seconds, 1e6), without, features
         self.calls = self.hangs = 0
         self.mutated: dict[str, str] = {}
         self._same: dict[str, tuple[str, int]] = {}
@@ -121,7 +123,7 @@ class InThread(Caller):
     """Calls a function in this process: in one thread, the same for all calls. One that never ends is left behind."""
 
     def __init__(self, function: Callable[[Case], Any], seconds: float = SECONDS) -> None:
-        super().__init__(seconds, declared(function))
+        super().__init__(seconds, declared(function), declared_features(function))
         self.function = function
         self._thread: threading.Thread | None = None
 
@@ -203,7 +205,7 @@ def outcome_of(function: Callable[[Case], Any], case: Case) -> Outcome:
         warnings.simplefilter("always")
         try:
             given = function(copy)
-            unknown, result = _taken(given, case.dtype) if isinstance(given, Mapping) else ((), {})
+            unknown, result = _taken(given, case) if isinstance(given, Mapping) else ((), {})
         except BaseException as error:  # noqa: BLE001 - sys.exit() in a candidate must not end the run
             return Outcome(failure=_reason(error), trace=traceback.format_exc())
     warned = tuple(f"{w.category.__name__}: {w.message}" for w in caught)
@@ -214,36 +216,51 @@ def outcome_of(function: Callable[[Case], Any], case: Case) -> Outcome:
     mutated = tuple(name for name, array in after.items() if array.tobytes() != before[name].tobytes())
 
     def now() -> dict[str, Any]:
-        return {name: as_array(given[name], case.dtype) for name in result}
+        flat = flattened(given, case)
+        return {name: as_array(flat[name], case.dtype) for name in result}
 
     return Outcome(result, warned=warned, unknown=unknown, mutated=mutated, returned=True, now=now)
 
 
-def arrays_of(case: Case) -> dict[str, Any]:
-    """Every array of a case, by the name that a candidate knows it under."""
-    arrays = {name: getattr(case, name) for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}
-    params = case.params
-    arrays |= {"params.kernel": params.kernel, "params.recurrent_kernel": params.recurrent_kernel}
-    return arrays if params.bias is None else arrays | {"params.bias": params.bias}
-
-
-def of_arrays(a: Mapping[str, Any], id: str, dtype: str) -> Case:
-    """The case whose arrays these are, as `arrays_of` names them."""
-    params = LSTMParams(a["params.kernel"], a["params.recurrent_kernel"], a.get("params.bias"))
-    return Case(id, np.dtype(dtype), params=params, **{name: a[name] for name in a if "." not in name})
-
-
 def copied(case: Case) -> Case:
     """A case with arrays of its own: what a candidate writes to them, nobody else sees."""
-    made = of_arrays({name: array.copy() for name, array in arrays_of(case).items()}, case.id, case.dtype.name)
-    return replace(made, mask=case.mask, options=case.options)
+    arrays = {name: array.copy() for name, array in arrays_of(case).items()}
+    return of_arrays(arrays, case.id, case.dtype, layers_of(case))
 
 
-def _taken(given: Mapping[str, Any], dtype: np.dtype[Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _taken(given: Mapping[str, Any], case: Case) -> tuple[tuple[str, ...], dict[str, Any]]:
     """The keys that name no quantity, and what was given for those that do, as arrays of our own."""
-    unknown = tuple(str(key) for key in given if key not in QUANTITIES)
-    result = {name: as_array(given[name], dtype) for name in QUANTITIES if given.get(name) is not None}
+    flat = flattened(given, case)
+    known = dict.fromkeys((*case.shapes, *QUANTITIES))
+    unknown = tuple(str(key) for key in flat if key not in known)
+    result = {name: as_array(flat[name], case.dtype) for name in known if flat.get(name) is not None}
     return unknown, {name: a.copy() if isinstance(a, np.ndarray) else a for name, a in result.items()}
+
+
+def flattened(given: Mapping[str, Any], case: Case) -> Mapping[str, Any]:
+    """A result whose nested parts have the names of quantities.
+
+    These are the layers' gradients, ``{"layers": [{"forward": {"d_kernel": ...}}]}``, and where widths differ, states
+    as a list of one for each layer.
+    """
+    flat: dict[str, Any] = {}
+    for name in given:
+        value = given[name]  # not what `items` gives: a mapping may compute what it is asked for
+        if name == "layers" and isinstance(value, list | tuple):
+            for k, of_layer in enumerate(value):
+                flat |= _joined(f"layers.{k}", of_layer)
+        elif name in STATES and name not in case.shapes and isinstance(value, list | tuple):
+            flat |= {f"layers.{k}.{name}": each for k, each in enumerate(value)}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _joined(prefix: str, value: Any) -> dict[str, Any]:
+    """Nested mappings as one, with the names of all levels."""
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    return {name: each for key, inner in value.items() for name, each in _joined(f"{prefix}.{key}", inner).items()}
 
 
 def _kind(value: Any) -> str:

@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from conformance.case import GRADIENTS, QUANTITIES, Case
+from conformance.case import GRADIENTS, KINDS, Case, is_gradient, kind_of
+from conformance.cases.features import FEATURES, NEEDS
+from conformance.cases.features import features as features_of
+from conformance.cases.flat import arrays_of
 from conformance.cases.matrix import DTYPES
 from conformance.errors import CandidateError
 from lstm_ref import LSTMParams
@@ -18,44 +21,55 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 INPUTS = ("h0", "c0", "d_output", "d_h", "d_c", "bias")
 ATTRIBUTE = "lstm_conformance_without"
+FEATURES_ATTRIBUTE = "lstm_conformance_features"
+ALL = "all"
 COTANGENTS = frozenset(("d_output", "d_h", "d_c"))
 GRADIENT_OF = {"h0": "d_h0", "c0": "d_c0", "bias": "d_bias"}
 
 
-def candidate(without: Iterable[str] = ()) -> Callable[[Function], Function]:
-    """Declare what a candidate cannot take, or does not give.
+def candidate(without: Iterable[str] = (), features: str | Iterable[str] = ()) -> Callable[[Function], Function]:
+    """Declare what a candidate cannot take, or does not give, and what it has beyond the plain LSTM.
 
     Parameters
     ----------
     without : iterable of str
         Inputs that it cannot take: "h0", "c0", "d_output", "d_h", "d_c", "bias". It then meets only the
         cases in which they are zero, and their gradients are not expected. Quantities that it does
-        not give, such as "c" or "d_x". A dtype that it does not know: "float64" or "float32". The report lists all.
+        not give, such as "c" or "d_x". A dtype that it does not know: "float64" or "float32". Features that it has not,
+        where others are asked for. The report lists all.
+    features : "all" or iterable of str
+        What it is asked for beyond the plain LSTM: of `conformance.cases.features.FEATURES`, as "stacked" or "mask". It then
+        meets the cases that have no others.
 
     Examples
     --------
     >>> @candidate(without=("h0", "c0", "d_h", "d_c"))
     ... def lstm(case):
     ...     return {"output": ..., "d_x": ...}
+    >>> @candidate(features=("stacked", "bidirectional"))
+    ... def network(case):
+    ...     return {"output": ..., "layers": [{"forward": {"d_kernel": ...}, "reverse": {"d_kernel": ...}}]}
 
     Raises
     ------
     CandidateError
-        For a name that is neither an input nor a quantity nor a dtype.
+        For a name that is neither an input nor a quantity nor a dtype nor a feature.
     """
     if callable(without):
         raise CandidateError("write @conformance.candidate(without=(...)), with brackets and what the candidate lacks.")
     names = (without,) if isinstance(without, str) else tuple(without)
-    unknown = [name for name in names if name not in (*INPUTS, *DTYPES, *QUANTITIES)]
+    unknown = [name for name in names if name not in (*INPUTS, *DTYPES, *KINDS, *FEATURES)]
     if unknown:
         raise CandidateError(
             f"without={unknown} names neither inputs ({', '.join(INPUTS)}), nor dtypes ({', '.join(DTYPES)}), "
-            f"nor quantities ({', '.join(QUANTITIES)})."
+            f"nor quantities ({', '.join(KINDS)}), nor features ({', '.join(FEATURES)})."
         )
+    has = named_features(features)
 
     def declare(function: Function) -> Function:
         try:
             setattr(function, ATTRIBUTE, frozenset(names))
+            setattr(function, FEATURES_ATTRIBUTE, has)
         except AttributeError as error:
             raise CandidateError(f"{function!r} takes no declaration; wrap it in a function.") from error
         return function
@@ -63,32 +77,69 @@ def candidate(without: Iterable[str] = ()) -> Callable[[Function], Function]:
     return declare
 
 
+def named_features(given: str | Iterable[str]) -> frozenset[str]:
+    """The features that are named: "all", names, or a text of names with commas.
+
+    Raises
+    ------
+    CandidateError
+        For a name that is none.
+    """
+    names = given.split(",") if isinstance(given, str) else tuple(given)
+    names = [name.strip() for name in names if name.strip()]
+    if unknown := [name for name in names if name not in (ALL, *FEATURES)]:
+        raise CandidateError(f"features={unknown} are none; write {ALL}, or some of {', '.join(FEATURES)}.")
+    return frozenset(FEATURES if ALL in names else names)
+
+
 def declared(function: Callable[..., Any]) -> frozenset[str]:
-    """What `candidate` declared of a function; empty if nothing."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    names: frozenset[str] = getattr(function, ATTRIBUTE, frozenset())
+    """What `candidate` declared of a function that it is without; empty if nothing."""
+    names: frozenset[str] = getattr(_innermost(function), ATTRIBUTE, frozenset())
     return names
 
 
-def meets(case: Case, without: frozenset[str]) -> bool:
-    """Whether a candidate with that declaration can be given the case: what it cannot take is zero, and it knows the dtype.
+def declared_features(function: Callable[..., Any]) -> frozenset[str]:
+    """What `candidate` declared of a function that it has beyond the plain LSTM; empty if nothing."""
+    names: frozenset[str] = getattr(_innermost(function), FEATURES_ATTRIBUTE, frozenset())
+    return names
 
-    Who takes no cotangent at all gives no gradients, and may be given any.
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def asked_features(features: frozenset[str], without: frozenset[str]) -> frozenset[str]:
+    """The features that are asked for, with those that they need, but for what a candidate is without."""
+    needed = features | {NEEDS[name] for name in features & NEEDS.keys()}
+    return frozenset(name for name in needed if not {name, NEEDS.get(name)} & without)
+
+
+def meets(case: Case, without: frozenset[str], asked: frozenset[str] = frozenset()) -> bool:
+    """Whether a candidate can be given the case.
+
+    What it is without is zero, it knows the dtype, and all the case's features are asked for: by default none. Who takes no
+    cotangent at all gives no gradients, and may be given any.
     """
-    if case.dtype.name in without:
+    if case.dtype.name in without or not features_of(case) <= asked:
         return False
-    names = ("h0", "c0") if without >= COTANGENTS else ("h0", "c0", *COTANGENTS)
-    arrays = {name: getattr(case, name) for name in names}
-    bias = case.params.bias
-    arrays["bias"] = np.zeros(1) if bias is None else bias
-    return not any(arrays[name].any() for name in without if name in arrays)
+    lacking = without & (frozenset(INPUTS) - (COTANGENTS if without >= COTANGENTS else frozenset()))
+    if not lacking:
+        return True
+    given = [array for name, array in arrays_of(case).items() if {name.partition(".")[0], kind_of(name)} & lacking]
+    return not any(array.any() for array in given)
+
+
+def excused(quantity: str, without: frozenset[str]) -> bool:
+    """Whether a declaration excuses that a quantity is not given."""
+    return kind_of(quantity) in left_out(without) or (without >= COTANGENTS and is_gradient(quantity))
 
 
 def left_out(without: frozenset[str]) -> frozenset[str]:
-    """The quantities that a declaration excuses."""
-    excused = frozenset(GRADIENT_OF.get(name, name) for name in without) & frozenset(QUANTITIES)
-    return excused | frozenset(GRADIENTS) if without >= COTANGENTS else excused
+    """The quantities of a plain case that a declaration excuses; of other cases see `excused`."""
+    named = frozenset(GRADIENT_OF.get(name, name) for name in without) & frozenset(KINDS)
+    return named | frozenset(GRADIENTS) if without >= COTANGENTS else named
 
 
 def reduced(case: Case, without: frozenset[str]) -> Case:

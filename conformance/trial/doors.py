@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
 from conformance.case import Case
+from conformance.cases.features import FEATURES
 from conformance.errors import CandidateError
 from conformance.trial.call import SECONDS, InThread
 from conformance.trial.checks import CHECKS
-from conformance.trial.declare import declared, left_out, meets
-from conformance.trial.results import PROFILES, CheckResult, Trial, profile_of
+from conformance.trial.declare import asked_features, declared, declared_features, excused, meets, named_features
+from conformance.trial.results import PROFILES, CheckResult, Trial, asks_for, profile_of
 from conformance.trial.runner import behaviour_cases, behaviours, judge, trials
 
 
@@ -80,6 +81,7 @@ def checks(
     profile: str | None = None,
     seconds: float = SECONDS,
     strict: bool = False,
+    features: str | Iterable[str] = (),
 ) -> list[Check]:
     """Every check of a candidate, to be run one by one; a case's checks share one call.
 
@@ -90,12 +92,14 @@ def checks(
     against : str
         "fixtures", "torch", "keras" or "all".
     profile : str, optional
-        "training", or "forward" for the forward pass alone. When not given, the candidate is called once: "training" if
-        it gives any gradient.
+        "training", "forward" for the forward pass alone, or "full" for all features. When not given, the candidate is called
+        once: "training" if it gives any gradient.
     seconds : float
         How long a call may take.
     strict : bool
         Whether remarks fail.
+    features : "all" or iterable of str
+        What is asked of it beyond the plain LSTM, besides what it declares that it has.
 
     Raises
     ------
@@ -105,17 +109,19 @@ def checks(
     if profile is not None and profile not in PROFILES:
         raise CandidateError(f"profile={profile!r} is none of {', '.join(PROFILES)}.")
     without = declared(function)
-    met = [trial for trial in trials(against) if meets(trial.case, without)]
+    wanted = frozenset(FEATURES) if profile == "full" else named_features(features) | declared_features(function)
+    has = asked_features(wanted, without)
+    met = [trial for trial in trials(against, features=has) if meets(trial.case, without, has)]
     call = InThread(function, seconds)
-    asked = PROFILES[profile or profile_of(call(met[0].case).result if met else {})]
+    profile = profile or profile_of(call(met[0].case).result if met else {})
 
     @lru_cache(maxsize=2)
     def judged(trial: Trial) -> list[CheckResult]:
-        return [r for r in judge(trial, call(trial.case), without) if r.quantity in asked]
+        return [r for r in judge(trial, call(trial.case), without) if asks_for(profile, r.quantity)]
 
     @cache
     def behaved() -> dict[str, CheckResult]:
-        return {result.id: result for result in behaviours(call, without, asked)}
+        return {result.id: result for result in behaviours(call, without, PROFILES[profile])}
 
     def by_value(trial: Trial, quantity: str) -> Check:
         id = f"{trial.id}:{quantity}"
@@ -126,8 +132,12 @@ def checks(
     def of_behaviour(id: str) -> Check:
         return Check(id, "", lambda: behaved()[id], lambda: [behaved()[id]], strict=strict)
 
-    wanted = [name for name in asked if name not in left_out(without)]
-    found = [by_value(trial, quantity) for trial in met for quantity in trial.case.shapes if quantity in wanted]
+    found = [
+        by_value(trial, quantity)
+        for trial in met
+        for quantity in trial.case.shapes
+        if asks_for(profile, quantity) and not excused(quantity, without)
+    ]
     if not found:
         raise CandidateError(
             f"the candidate declares that it is without {', '.join(sorted(without))}: nothing is left to check."
@@ -144,6 +154,7 @@ def parametrize(
     profile: str | None = None,
     seconds: float = SECONDS,
     strict: bool = False,
+    features: str | Iterable[str] = (),
 ) -> Any:
     """Turn a test function with the argument ``check`` into one test for each check of a candidate.
 
@@ -154,7 +165,7 @@ def parametrize(
     expected_failures : mapping of str to str, optional
         Id of a check, or of a case of which at least one check fails, to the reason. Strict: if the
         check, or all of the case, passes after all, that is a failure.
-    against, profile, seconds, strict
+    against, profile, seconds, strict, features
         As for `checks`.
 
     Examples
@@ -173,7 +184,7 @@ def parametrize(
     import pytest
 
     expected = dict(expected_failures or {})
-    found = checks(function, against, profile, seconds, strict)
+    found = checks(function, against, profile, seconds, strict, features)
     _refuse_unmatched(expected, found)
     parameters = []
     for check in found:

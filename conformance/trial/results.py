@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.case import FORWARD, GRADIENTS, QUANTITIES, Case, Result
+from conformance.case import FORWARD, KINDS, QUANTITIES, Case, Result, is_gradient, kind_of
+from conformance.cases.features import FEATURES, features
 from conformance.judging.compare import Comparison
 from conformance.judging.tolerance import Allowed
 from conformance.trial.checks import CHECKS
 
-PROFILES = {"forward": FORWARD, "training": QUANTITIES}
-"""Profile to the quantities that it asks for; behaviour is asked for in both."""
+PROFILES = {"forward": FORWARD, "training": QUANTITIES, "full": QUANTITIES}
+"""Profile to the quantities of a plain case that it asks for; behaviour is asked for in each. The full one is the training one
+with every feature that a candidate does not declare to be without."""
 
 STATUSES = {
     "passed": "passed",
@@ -103,6 +105,8 @@ class Report:
         Trial id to what the candidate gave; without results of more than `KEPT` numbers.
     strict : bool
         Whether remarks count against the candidate.
+    features : frozenset of str
+        What was asked of it beyond the plain LSTM.
     """
 
     candidate: str
@@ -115,10 +119,32 @@ class Report:
     trials: dict[str, Trial] = field(default_factory=dict)
     given: dict[str, dict[str, Any]] = field(default_factory=dict)
     strict: bool = False
+    features: frozenset[str] = frozenset()
 
     def of_profile(self, profile: str) -> tuple[CheckResult, ...]:
         """The results that a profile asks for."""
-        return tuple(r for r in self.results if r.behaviour or r.quantity in PROFILES[profile])
+        return tuple(r for r in self.results if r.behaviour or asks_for(profile, r.quantity))
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The profiles that there is a verdict in: the full one only if it was asked for."""
+        return tuple(name for name in PROFILES if name != "full" or self.profile == "full")
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The features that were asked for, in their order."""
+        return tuple(name for name in FEATURES if name in self.features)
+
+    @property
+    def not_asked(self) -> tuple[str, ...]:
+        """The features that were not asked for, and that it does not declare to be without."""
+        return tuple(name for name in FEATURES if name not in self.features | self.without)
+
+    @property
+    def not_met(self) -> tuple[str, ...]:
+        """The features that were asked for, and that no case has that the candidate can be given."""
+        met = {name for trial in self.trials.values() for name in features(trial.case)}
+        return tuple(name for name in self.asked if name not in met)
 
     def counts(self, profile: str | None = None) -> dict[str, int]:
         """How many checks there were, and of which status."""
@@ -167,10 +193,11 @@ class Report:
         """Whether it gave any gradient, right or wrong."""
         return profile_of(r.quantity for r in self.results if r.comparison is not None) == "training"
 
-    def weight(self, trial: str) -> int:
-        """About how many numbers a case has."""
+    def weight(self, trial: str) -> tuple[int, int]:
+        """How large a case is: how many features it has, and about how many numbers its first layer has."""
         B, T, D, H = self.sizes[trial]
-        return B * T * (D + 4 * H) + 4 * H * (D + H)
+        special = len(features(self.trials[trial].case)) if trial in self.trials else 0
+        return special, B * T * (D + 4 * H) + 4 * H * (D + H)
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:
@@ -184,15 +211,20 @@ class Report:
 
     @property
     def smallest_failure(self) -> CheckResult | None:
-        """The failure whose case has the fewest numbers, and in it the first quantity."""
+        """The failure whose case has the fewest features, then the fewest numbers, and in it the first quantity."""
         by_value = [r for r in self.failures if not r.behaviour]
 
-        def order(result: CheckResult) -> tuple[int, int]:
-            return self.weight(result.trial), QUANTITIES.index(result.quantity)
+        def order(result: CheckResult) -> tuple[tuple[int, int], int]:
+            return self.weight(result.trial), KINDS.index(kind_of(result.quantity))
 
         return min(by_value, key=order, default=self.failures[0] if self.failures else None)
 
 
 def profile_of(quantities: Iterable[str]) -> str:
     """The profile that a candidate is judged in if nothing else is asked for: "training" if it gives any gradient."""
-    return "training" if set(quantities) & set(GRADIENTS) else "forward"
+    return "training" if any(map(is_gradient, quantities)) else "forward"
+
+
+def asks_for(profile: str, quantity: str) -> bool:
+    """Whether a profile asks for a quantity of any case."""
+    return profile != "forward" or not is_gradient(quantity)

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from conformance.case import Case, Result
+from conformance.cases.features import FEATURES
+from conformance.cases.matrix import DTYPES
 from conformance.errors import CandidateError, OracleError
 from conformance.fixtures.store import FORMAT, Golden, golden
 from conformance.implementations import ORACLES, built_in
@@ -20,7 +23,7 @@ from conformance.judging.compare import compare_quantity
 from conformance.judging.tolerance import Allowed, allowed_between
 from conformance.trial.call import SECONDS, SLOW, Caller, Outcome, caller, copied
 from conformance.trial.checks import CHECKS, VECTOR, CallFailed, Check, NotApplicable, NotJudged, Remark
-from conformance.trial.declare import left_out, meets, reduced
+from conformance.trial.declare import asked_features, excused, meets, reduced
 from conformance.trial.results import PROFILES, CheckResult, Report, Trial, profile_of
 
 Value = TypeVar("Value")
@@ -30,7 +33,12 @@ KEPT = 200_000
 """Up to so many numbers, what a candidate gave in a case is kept for whoever looks into a failure."""
 
 
-def trials(against: str, dtypes: Sequence[str] = ("float64", "float32")) -> list[Trial]:
+def trials(
+    against: str,
+    dtypes: Sequence[str] = DTYPES,
+    features: frozenset[str] = frozenset(),
+    folder: Path | None = None,
+) -> list[Trial]:
     """Every case of a trial with what is expected of it.
 
     Parameters
@@ -39,10 +47,14 @@ def trials(against: str, dtypes: Sequence[str] = ("float64", "float32")) -> list
         "fixtures" for the certified values, "torch" or "keras" for a live framework on the same inputs
         and on the sizes of the live matrix, "all" for everything.
     dtypes : sequence of str
+    features : frozenset of str
+        What cases may have beyond the plain LSTM.
+    folder : Path, optional
+        Where the golden vectors are; those of this installation when not given.
     """
     if against not in AGAINST:
         raise CandidateError(f"against={against!r} is none of {', '.join(AGAINST)}.")
-    vectors = golden(dtypes)
+    vectors = golden(dtypes, folder, features)
     found: list[Trial] = []
     if against in ("fixtures", "all"):
         found += [Trial("fixtures", v.case, _constant(v.expected), _constant(v.allowed)) for v in vectors]
@@ -86,12 +98,12 @@ def judge(trial: Trial, outcome: Outcome, without: frozenset[str]) -> list[Check
     for quantity in trial.case.shapes:
         id = f"{trial.id}:{quantity}"
         if outcome.failure or outcome.not_judged:
-            excused = quantity in left_out(without)
-            status = "not provided" if excused else "failed" if outcome.failure else "not judged"
-            message = "" if excused else outcome.failure or outcome.not_judged
+            out = excused(quantity, without)
+            status = "not provided" if out else "failed" if outcome.failure else "not judged"
+            message = "" if out else outcome.failure or outcome.not_judged
             results.append(CheckResult(id, trial.id, quantity, status, message))
         elif quantity not in outcome.result:
-            status = "not provided" if quantity in left_out(without) else "undeclared"
+            status = "not provided" if excused(quantity, without) else "undeclared"
             results.append(CheckResult(id, trial.id, quantity, status, f"{quantity} is missing from the result"))
         else:
             comparison = compare_quantity(
@@ -172,6 +184,8 @@ def run(
     profile: str | None = None,
     seconds: float = SECONDS,
     strict: bool = False,
+    features: frozenset[str] = frozenset(),
+    folder: Path | None = None,
 ) -> Report:
     """Put a candidate on trial.
 
@@ -184,11 +198,16 @@ def run(
     against : str
         One of `AGAINST`.
     profile : str, optional
-        "forward" or "training"; when not given, "training" if the candidate gives any gradient.
+        "forward", "training" or "full", which asks for all features; when not given, "training" if the candidate gives any
+        gradient.
     seconds : float
         How long a call may take; what calls it knows that by itself.
     strict : bool
         Whether remarks count against it.
+    features : frozenset of str
+        What is asked of it beyond the plain LSTM, besides what it declares that it has.
+    folder : Path, optional
+        Where the golden vectors are; those of this installation when not given.
 
     Raises
     ------
@@ -197,7 +216,8 @@ def run(
     """
     call = caller(candidate, seconds)
     without = call.without
-    met = [trial for trial in trials(against) if meets(trial.case, without)]
+    asked = asked_features(frozenset(FEATURES) if profile == "full" else call.features | features, without)
+    met = [trial for trial in trials(against, DTYPES, asked, folder) if meets(trial.case, without, asked)]
     if not met:
         raise CandidateError(f"{name} declares that it is without {', '.join(sorted(without))}: no case meets that.")
     outcomes = _outcomes(call, met)
@@ -214,7 +234,7 @@ def run(
     results += behaviours(call, without, PROFILES[profile])
     sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaviour_cases(without)}
     kept = {trial.id: trial for trial in met}
-    return Report(name, against, tuple(results), profile, without, tuple(unknown), sizes, kept, given, strict)
+    return Report(name, against, tuple(results), profile, without, tuple(unknown), sizes, kept, given, strict, asked)
 
 
 def _outcomes(call: Caller, met: Sequence[Trial]) -> dict[str, Outcome]:
@@ -226,7 +246,7 @@ def _outcomes(call: Caller, met: Sequence[Trial]) -> dict[str, Outcome]:
         before = call.hangs
         outcomes[trial.id] = call(trial.case)
         if before < SLOW <= call.hangs:
-            waiting.sort(key=lambda trial: math.prod(trial.case.sizes))
+            waiting.sort(key=lambda trial: math.prod(trial.case.sizes) * len(trial.case.layers))
     return outcomes
 
 

@@ -7,9 +7,10 @@ from collections import deque
 
 import numpy as np
 
+from conformance.cases.flat import of_arrays
 from conformance.errors import ConformanceError
-from conformance.trial.call import Outcome, of_arrays, outcome_of
-from conformance.trial.declare import declared
+from conformance.trial.call import Outcome, outcome_of
+from conformance.trial.declare import declared, declared_features
 from conformance.trial.given import find, imports_conformance
 from conformance.trial.wire import HELD, receive, send
 
@@ -33,11 +34,11 @@ def main(spec: str, memory: float | None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (int(memory * 2**30),) * 2)
     try:
         function = find(spec)
-        without = declared(function)
+        declares = {"without": sorted(declared(function)), "features": sorted(declared_features(function))}
     except ConformanceError as error:
         send(replies, {"refused": str(error)}, {})
         return
-    send(replies, {"without": sorted(without), "needs_conformance": imports_conformance(function)}, {})
+    send(replies, {**declares, "needs_conformance": imports_conformance(function)}, {})
     held: deque[tuple[int, Outcome]] = deque(maxlen=HELD)
     while True:
         try:
@@ -48,7 +49,7 @@ def main(spec: str, memory: float | None) -> None:
             now = dict(held)[header["look"]].now()
             send(replies, {}, {name: array for name, array in now.items() if isinstance(array, np.ndarray)})
             continue
-        outcome = outcome_of(function, of_arrays(arrays, header["id"], header["dtype"]))
+        outcome = outcome_of(function, of_arrays(arrays, header["id"], header["dtype"], header["layers"]))
         held.append((header["call"], outcome))
         given = {name: array for name, array in outcome.result.items() if isinstance(array, np.ndarray)}
         told = {

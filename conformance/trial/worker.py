@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Any
 
 from conformance.case import Case
+from conformance.cases.flat import arrays_of, layers_of
 from conformance.errors import CandidateError
-from conformance.trial.call import SECONDS, Caller, Outcome, arrays_of, within
+from conformance.trial.call import SECONDS, Caller, Outcome, within
 from conformance.trial.wire import receive, send
 
 ENDS = 10
@@ -124,16 +125,17 @@ class Worker(Caller):
         if "refused" in header:
             self.close()
             raise CandidateError(header["refused"])
-        self.without, self.needs_conformance = frozenset(header["without"]), bool(header["needs_conformance"])
+        self.without, self.features = frozenset(header["without"]), frozenset(header["features"])
+        self.needs_conformance = bool(header["needs_conformance"])
 
     def _outcome(self, case: Case, seconds: float) -> Outcome:
         if self.ends >= ENDS:
             return Outcome(not_judged=f"was not called any more after it had ended its process {self.ends} times")
         if self._process is None:
             self._begin()
-        number, arrays = self.calls, arrays_of(case) | ({} if case.mask is None else {"mask": case.mask})
+        number, asked = self.calls, {"id": case.id, "dtype": case.dtype.name, "layers": layers_of(case)}
         try:
-            answer = self._ask({"call": number, "id": case.id, "dtype": case.dtype.name}, arrays, seconds)
+            answer = self._ask({"call": number, **asked}, arrays_of(case), seconds)
             if answer is not None and answer[0].get("call") != number:
                 raise ValueError("an answer to another call")
         except (EOFError, OSError):

@@ -108,7 +108,7 @@ def test_the_smallest_failure_is_of_the_smallest_case_and_its_first_quantity() -
     others = behaviour("failed"), behaviour("failed", "chunks")
     assert report(*others, value("h")).smallest_failure == others[0]
     assert report(value("h")).smallest_failure is None
-    assert report().weight(SMALL) == 2 * 3 * (4 + 4 * 5) + 4 * 5 * (4 + 5)
+    assert report().weight(SMALL) == (0, 2 * 3 * (4 + 4 * 5) + 4 * 5 * (4 + 5))
 
 
 def test_a_share_is_there_where_numbers_were_compared() -> None:
