@@ -17,7 +17,7 @@ from conformance.cases.network import NetworkSpec
 from conformance.errors import CandidateError
 from conformance.fixtures.store import golden
 from conformance.report.html import render
-from conformance.report.terminal import NOTHING
+from conformance.report.json_report import NOTHING
 from conformance.trial.call import outcome_of
 from conformance.trial.declare import asked_features, meets
 from conformance.trial.runner import run
