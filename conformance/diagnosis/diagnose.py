@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import FORWARD, Case
+from conformance.cases.features import features
 from conformance.diagnosis import search
 from conformance.diagnosis.bugs.catalogue import bugs
 from conformance.diagnosis.bugs.hypothesis import FORMULAS, GRADIENTS_ARE, TRUE, Hypothesis
@@ -101,7 +102,11 @@ class _Examination:
     def __init__(self, call: Caller, report: Report, dtypes: tuple[str, ...]) -> None:
         self.call, self.report, self.dtypes = call, report, dtypes
         self.training = report.profile == "training"
-        self.failures = [r for r in report.noticed if _dtype(r) in dtypes]
+        self.failures = [r for r in report.noticed if _dtype(r) in dtypes and not self._of_network(r.trial)]
+
+    def _of_network(self, trial: str) -> bool:
+        """Whether a case is beyond the plain LSTM, of which the hypotheses are."""
+        return trial in self.report.trials and bool(features(self.report.trials[trial].case))
 
     # What there is to explain.
 
@@ -109,9 +114,13 @@ class _Examination:
     def observations(self) -> dict[str, Observation]:
         """What the candidate gave, by trial, in the order of the calls."""
         report = self.report
-        trials = {id: report.trials[id] for id in report.given}
+        trials = {id: report.trials[id] for id in report.given if not self._of_network(id)}
         known = {id: in_proportion(trial.allowed(), trial.expected()) for id, trial in trials.items()}
-        seen = {id: observe(trials[id].case, given, self.training, known[id]) for id, given in report.given.items()}
+        seen = {
+            id: observe(trials[id].case, given, self.training, known[id])
+            for id, given in report.given.items()
+            if id in trials
+        }
         rounded = {dtype for dtype in DTYPES if narrow(o for o in seen.values() if o.case.dtype == dtype)}
         return {id: replace(o, narrow=o.case.dtype.name in rounded) for id, o in seen.items()}
 

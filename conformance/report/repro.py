@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from conformance.case import Case
+from conformance.cases.features import features
 from conformance.fixtures.store import vector_path
 from conformance.judging.compare import name_index
 from conformance.trial.call import Outcome
@@ -38,27 +40,29 @@ def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult) -> st
 
     arrays = {name: getattr(case, name) for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}
     weights = {"kernel": params.kernel, "recurrent_kernel": params.recurrent_kernel, "bias": params.bias}
-    lines = ["import types", *_import(spec), "import numpy as np"]
-    if read:
-        path = vector_path(case.id.removesuffix(f"-{case.dtype}"))
+    lines = _network(spec, case) if features(case) else None
+    if lines is None:
+        lines = ["import types", *_import(spec), "import numpy as np"]
+        if read:
+            path = vector_path(case.id.removesuffix(f"-{case.dtype}"))
+            lines += [
+                "from safetensors.numpy import load_file",
+                f"a = {{name: array.astype({case.dtype.name!r}) for name, array in load_file({str(path)!r}).items()}}",
+            ]
         lines += [
-            "from safetensors.numpy import load_file",
-            f"a = {{name: array.astype({case.dtype.name!r}) for name, array in load_file({str(path)!r}).items()}}",
+            "",
+            f"# {trial.id}; gate blocks are in the order i, f, c, o",
+            "weights = types.SimpleNamespace(",
+            *(f"    {name}={value(name, a)}," for name, a in weights.items()),
+            f"    dtype=np.dtype({case.dtype.name!r}), input_size={case.sizes[2]}, hidden_size={case.sizes[3]},",
+            ")",
+            "case = types.SimpleNamespace(",
+            *(f"    {name}={value(name, a)}," for name, a in arrays.items()),
+            f"    id={case.id!r}, dtype=np.dtype({case.dtype.name!r}), mask=None, options=None, params=weights,",
+            f"    sizes={case.sizes}, shapes={case.shapes},",
+            ")",
+            "result = lstm(case)",
         ]
-    lines += [
-        "",
-        f"# {trial.id}; gate blocks are in the order i, f, c, o",
-        "weights = types.SimpleNamespace(",
-        *(f"    {name}={value(name, a)}," for name, a in weights.items()),
-        f"    dtype=np.dtype({case.dtype.name!r}), input_size={case.sizes[2]}, hidden_size={case.sizes[3]},",
-        ")",
-        "case = types.SimpleNamespace(",
-        *(f"    {name}={value(name, a)}," for name, a in arrays.items()),
-        f"    id={case.id!r}, dtype=np.dtype({case.dtype.name!r}), mask=None, options=None, params=weights,",
-        f"    sizes={case.sizes}, shapes={case.shapes},",
-        ")",
-        "result = lstm(case)",
-    ]
     told = worst.comparison
     if told is not None and not told.reason:
         error = np.abs(np.asarray(outcome.result[worst.quantity], np.float64) - trial.expected()[worst.quantity])
@@ -71,6 +75,19 @@ def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult) -> st
     else:
         lines.append(f"print({{name: np.shape(value) for name, value in result.items()}})  # {worst.message}")
     return "\n".join(lines)
+
+
+def _network(spec: str, case: Case) -> list[str]:
+    """The beginning of a program for a network: it takes the case from this package, as it has many parts."""
+    return [
+        "from conformance.fixtures.store import golden  # a network's case is read by lstm-conformance, which has to be there",
+        *_import(spec),
+        "import numpy as np",
+        "",
+        f"vectors = golden(({case.dtype.name!r},), features={sorted(features(case))})",
+        f"case = next(vector.case for vector in vectors if vector.case.id == {case.id!r})",
+        "result = lstm(case)",
+    ]
 
 
 def _import(spec: str) -> list[str]:

@@ -9,7 +9,7 @@ from itertools import permutations
 
 import numpy as np
 
-from conformance.case import QUANTITIES
+from conformance.case import KINDS, kind_of
 from conformance.cases.matrix import DTYPES
 from conformance.diagnosis.finding import Statement, is_right, is_wrong
 from conformance.diagnosis.locate.prober import listed
@@ -57,7 +57,7 @@ def _numbers(report: Report, by_value: list[CheckResult]) -> list[Statement]:
                 "something approximated or rounded looks, rather than something left out or exchanged."
             )
         )
-    quantities = {name: [r for r in by_value if r.quantity == name] for name in QUANTITIES}
+    quantities = {name: [r for r in by_value if kind_of(r.quantity) == name] for name in KINDS}
     right = [name for name, results in quantities.items() if results and all(r.status == "passed" for r in results)]
     if right and wrong:
         found.append(is_right(f"Right in every case: {listed(right)}."))
@@ -107,7 +107,7 @@ def _types(report: Report, results: list[CheckResult]) -> list[Statement]:
             reasons.setdefault(r.comparison.reason.partition(" of shape")[0], []).append(r)
     found = []
     for reason, failed in reasons.items():
-        names = [name for name in QUANTITIES if any(r.quantity == name for r in failed)]
+        names = [name for name in KINDS if any(kind_of(r.quantity) == name for r in failed)]
         cases = len({r.trial for r in failed})
         found.append(is_wrong(f"In {cases} of {len(report.trials)} cases this {reason}: {listed(names)}."))
     return found

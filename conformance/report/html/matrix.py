@@ -7,10 +7,11 @@ from functools import cache
 from inspect import cleandoc
 from typing import Any
 
+from conformance.case import KINDS, kind_of
 from conformance.fixtures.store import directory, read_manifest
 from conformance.report.json_report import number
 from conformance.trial.checks import CHECKS
-from conformance.trial.results import PROFILES, STATUSES, CheckResult, Report, Trial
+from conformance.trial.results import STATUSES, CheckResult, Report, Trial
 
 CLIPPED = 600
 """Text that a candidate supplies is shown up to so many characters."""
@@ -117,9 +118,13 @@ class Grid:
 
 def cases(report: Report) -> Grid:
     """The matrix: the cases in the order in which they were run, a quantity's dtypes beside each other."""
-    results = {(r.trial, r.quantity): r for r in report.of_profile(report.profile) if not r.behaviour}
+    results: dict[tuple[str, str], CheckResult] = {}
+    for r in report.of_profile(report.profile):
+        key = (r.trial, kind_of(r.quantity))
+        if not r.behaviour and (key not in results or _speaks(r) > _speaks(results[key])):
+            results[key] = r  # of a network's layers and directions, the worst stands for all
     met = {quantity for _, quantity in results}
-    quantities = [name for name in PROFILES[report.profile] if name in met]
+    quantities = [name for name in KINDS if name in met]
     dtypes = tuple(dict.fromkeys(trial.case.dtype.name for trial in report.trials.values()))
     found: dict[tuple[str, str], dict[str, Trial]] = {}
     for trial in report.trials.values():
@@ -132,6 +137,11 @@ def cases(report: Report) -> Grid:
         rows.append(Row(name, comment(one), ORACLES[oracle], one.case.sizes, ids, checks))
     columns = tuple((quantity, k) for quantity in quantities for k in range(len(dtypes)))
     return Grid(dtypes, columns, tuple(rows))
+
+
+def _speaks(result: CheckResult) -> tuple[bool, float]:
+    """How much a check says against a candidate."""
+    return result.status != "passed", result.share or 0.0
 
 
 def behaviours(report: Report) -> Grid:

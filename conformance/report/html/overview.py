@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance.case import QUANTITIES
+from conformance.case import KINDS, kind_of
 from conformance.trial.results import STATUSES, CheckResult, Report
 
-ASKED = {"forward": "the forward pass", "training": "the forward pass and all gradients"}
+ASKED = {
+    "forward": "the forward pass",
+    "training": "the forward pass and all gradients",
+    "full": "the forward pass and all gradients of every feature",
+}
 """Profile to what it asks for."""
 NEAREST = 8
 
@@ -51,8 +55,8 @@ def tally(name: str, results: Sequence[CheckResult]) -> Tally:
 def tallies(report: Report) -> list[Tally]:
     """The quantities of a report's profile that have been checked."""
     results = report.of_profile(report.profile)
-    met = [name for name in QUANTITIES if any(r.quantity == name for r in results)]
-    return [tally(name, [r for r in results if r.quantity == name]) for name in met]
+    met = [name for name in KINDS if any(kind_of(r.quantity) == name for r in results)]
+    return [tally(name, [r for r in results if kind_of(r.quantity) == name]) for name in met]
 
 
 def left_out(report: Report) -> list[str]:

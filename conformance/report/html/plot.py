@@ -134,9 +134,10 @@ def lines(report: Report, trial: str) -> list[Line]:
     found = []
     for result in report.of_profile(report.profile):
         if result.trial == trial and result.quantity in TIMED:
-            both = pair(report, result)
-            if both is not None and result.comparison is not None:
-                found.append(Line(result.quantity, both.shares.max(axis=(0, 2)), result.comparison.allowed))
+            axes, both = report.trials[trial].case.axes[result.quantity], pair(report, result)
+            if both is not None and result.comparison is not None and "t" in axes:  # not where the last output is all
+                others = tuple(k for k, axis in enumerate(axes) if axis != "t")
+                found.append(Line(result.quantity, both.shares.max(axis=others), result.comparison.allowed))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ ROOMY = 6
 BUDGET = 8000
 """So many numbers are shown in all, three times each."""
 LEVELS = 6
+PLANES = {"b": "samples", "layer": "layers", "direction": "directions"}
+"""What an axis counts of which each has tables of its own."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +147,13 @@ def faces(case: Case, quantity: str, worst: tuple[int, ...]) -> Iterator[Face]:
     rows = window(shape[-2], worst[-2], ROWS)
     names, gates, columns = _columns(axes[-1], shape[-1], worst[-1], hidden)
     extent = _extent(shape[-2:], (len(rows), len(columns)))
-    samples = window(shape[0], worst[0], SAMPLES) if len(shape) == 3 else (None,)
-    if len(shape) == 3 and len(samples) < shape[0]:
-        extent = f"Shown are {len(samples)} of {shape[0]} samples. {extent}"
-    for b in samples:
-        plane = flat if b is None else flat[b]
-        title = "" if b is None or shape[0] == 1 else f"b={b}"
-        yield Face(title, plane[np.ix_(rows, columns)], _names(axes[-2], rows), names, gates, extent)
+    leading = [window(size, worst[k], SAMPLES) for k, size in enumerate(shape[:-2])]
+    for axis, size, part in zip(axes, shape, leading, strict=False):
+        if len(part) < size:
+            extent = f"Shown are {len(part)} of {size} {PLANES[axis]}. {extent}"
+    for index in product(*leading):
+        title = " ".join(f"{axis}={i}" for axis, i, size in zip(axes, index, shape, strict=False) if size > 1)
+        yield Face(title, flat[index][np.ix_(rows, columns)], _names(axes[-2], rows), names, gates, extent)
 
 
 def _extent(whole: tuple[int, ...], part: tuple[int, ...]) -> str:
