@@ -25,6 +25,7 @@ import numpy as np
 
 from conformance.case import Case, Result
 from conformance.cases.draw import Draw
+from conformance.cases.flat import arrays_of, layers_of, of_arrays
 from conformance.cases.matrix import DTYPES
 from conformance.cases.network import random_network
 from conformance.implementations import ORACLES, built_in, refusal
@@ -92,10 +93,12 @@ def cases(seed: int, number: int) -> Iterator[tuple[float, Case]]:
 
 
 def networks(seed: int, number: int) -> Iterator[tuple[float, Case]]:
-    """The scale of the weights and the case of a whole network, in each dtype."""
+    """The scale of the weights and the case of a whole network, in each dtype; the same numbers in both."""
+    spec = random_network(f"sweep-{seed}-{number}", "float32")
+    case = spec.build()
     for dtype in DTYPES:
-        spec = random_network(f"sweep-{seed}-{number}", dtype)
-        yield spec.scale, spec.build()
+        arrays = {name: a if name == "mask" else a.astype(dtype) for name, a in arrays_of(case).items()}
+        yield spec.scale, of_arrays(arrays, f"{case.id}-{dtype}", dtype, layers_of(case))
 
 
 def results_of_network(case: Case) -> dict[str, Result]:

@@ -6,7 +6,7 @@ import math
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from conformance.cases.features import FEATURES
 from conformance.cases.matrix import DTYPES
 from conformance.errors import CandidateError, OracleError
 from conformance.fixtures.store import FORMAT, Golden, golden
-from conformance.implementations import ORACLES, built_in
+from conformance.implementations import ORACLES, built_in, refusal
 from conformance.judging.compare import compare_quantity
 from conformance.judging.tolerance import Allowed, allowed_between
 from conformance.trial.call import SECONDS, SLOW, Caller, Outcome, caller, copied
@@ -44,8 +44,8 @@ def trials(
     Parameters
     ----------
     against : str
-        "fixtures" for the certified values, "torch" or "keras" for a live framework on the same inputs
-        and on the sizes of the live matrix, "all" for everything.
+        "fixtures" for the certified values, "torch" or "keras" for a live framework on the same inputs, as far as
+        it has their features, and on the sizes of the live matrix, "all" for everything.
     dtypes : sequence of str
     features : frozenset of str
         What cases may have beyond the plain LSTM.
@@ -62,7 +62,9 @@ def trials(
         if against in (oracle, "all"):
             engine = built_in(oracle)
             found += [
-                Trial(oracle, case, _computed(engine, case), _estimated(case)) for case in _live_cases(vectors, dtypes)
+                Trial(oracle, case, _computed(engine, case), allowed)
+                for case, allowed in _live_cases(vectors, dtypes)
+                if not refusal(oracle, case)
             ]
     return found
 
@@ -75,11 +77,8 @@ def _computed(engine: Callable[[Case], Result], case: Case) -> Callable[[], Resu
     return cache(lambda: engine(copied(case)))
 
 
-def _estimated(case: Case) -> Callable[[], Allowed]:
-    return cache(lambda: allowed_between(case))
-
-
-def _live_cases(vectors: Sequence[Golden], dtypes: Sequence[str]) -> Iterator[Case]:
+def _live_cases(vectors: Sequence[Golden], dtypes: Sequence[str]) -> Iterator[tuple[Case, Callable[[], Allowed]]]:
+    """The cases of a trial against a live framework, and how far two engines may be apart: twice as far as from the truth."""
     from conformance.cases.matrix import Spec, sizes
 
     try:
@@ -88,8 +87,12 @@ def _live_cases(vectors: Sequence[Golden], dtypes: Sequence[str]) -> Iterator[Ca
         raise OracleError(
             "the sizes of the live matrix need covertable, which is not installed: pip install covertable"
         ) from error
-    yield from (vector.case for vector in vectors)
-    yield from (Spec(*size, dtype).build() for size in live for dtype in dtypes)
+    for vector in vectors:
+        yield vector.case, _constant({quantity: 2 * error for quantity, error in vector.allowed.items()})
+    for size in live:
+        for dtype in dtypes:
+            case = Spec(*size, dtype).build()
+            yield case, cache(partial(allowed_between, case))
 
 
 def judge(trial: Trial, outcome: Outcome, without: frozenset[str]) -> list[CheckResult]:
