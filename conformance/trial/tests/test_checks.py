@@ -317,6 +317,12 @@ def test_who_takes_no_state_is_not_asked_for_chunks(without: set[str]) -> None:
     assert (result.status, result.message) == ("not provided", "it takes no initial state")
 
 
+@pytest.mark.parametrize(("name", "without"), [("chunks", set()), ("chunks", {"bias"}), ("shapes", {"h0", "c0"})])
+def test_whatever_else_it_lacks_it_is_asked_all_the_same(name: str, without: set[str]) -> None:
+    result = behave(name, lambda call, case: "odd", InThread(correct), CASE, frozenset(without), {})
+    assert (result.status, result.message) == ("failed", f"{name}: odd")
+
+
 def judged(outcome: Outcome, *without: str) -> Iterator[tuple[str, str, str]]:
     trial = Trial("torch", CASE, lambda: correct(CASE), lambda: allowed_between(CASE))
     for result in judge(trial, outcome, frozenset(without)):

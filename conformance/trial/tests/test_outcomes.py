@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import ClassVar
 
 import jsonschema
 import numpy as np
@@ -22,7 +24,7 @@ from conformance.cli import main
 from conformance.fixtures.store import golden
 from conformance.report import html, json_report
 from conformance.report.json_report import NOTHING
-from conformance.trial.call import HANGS, SAME, InThread, within
+from conformance.trial.call import HANGS, SAME, SLOW, Caller, InThread, Outcome, within
 from conformance.trial.doors import ConformanceRemark, checks
 from conformance.trial.results import Report
 from conformance.trial.runner import run
@@ -226,6 +228,25 @@ def test_what_runs_out_of_time_is_not_judged_and_the_rest_comes_smallest_first(
     assert any(f"after {HANGS} calls that ran out of time" in text for text in texts)
     assert told["counts"]["failed"] == 0
     assert told["counts"]["passed"] > 100
+
+
+class Late(Caller):
+    """Runs out of time in its first calls."""
+
+    seen: ClassVar[list[Case]] = []
+
+    def _outcome(self, case: Case, seconds: float) -> Outcome:
+        self.seen.append(case)
+        return self._ran_out() if len(self.seen) <= SLOW else Outcome(dict(wrong.correct(case)))
+
+
+def test_the_smallest_come_first_from_the_third_that_runs_out_of_time_on() -> None:
+    Late.seen.clear()
+    run(Late(1.0, frozenset()), "late")
+    planned = [vector.case.id for vector in golden()]
+    assert [case.id for case in Late.seen[:SLOW]] == planned[:SLOW]
+    rest = [math.prod(case.sizes) for case in Late.seen[SLOW : len(planned)]]
+    assert rest == sorted(rest)
 
 
 def test_all_calls_are_made_in_one_thread() -> None:
