@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from conformance.case import Result
-from conformance.cases.features import features
+from conformance.cases.features import FEATURES, features
 from conformance.diagnosis.bugs.catalogue import network_bugs
 from conformance.diagnosis.bugs.entry import Bug
 from conformance.diagnosis.evidence import Observation, in_proportion, observe
@@ -111,18 +111,39 @@ class _Search:
         findings = tuple(self.finding(one, certain=len(best) == 1 and not one.odd) for one in best)
         if best and len(best[0].checks) == len(self.failures):
             return Diagnosis(findings)
-        return Diagnosis(findings, (is_wrong(self.where(best[0] if best else None)),))
+        texts = self.raised()
+        explained = best[0].checks if best else frozenset()
+        if left := {r.trial for r in self.failures if r.comparison is not None and r.id not in explained}:
+            texts.append(self.where(left))
+        return Diagnosis(findings, tuple(map(is_wrong, texts)))
 
-    def where(self, explained: Explanation | None) -> str:
-        """In which features a case fails that is not explained, and in which all is right."""
-        left = {r.trial for r in self.failures if explained is None or r.id not in explained.checks}
-        wrong = set().union(*(features(self.observations[id].case) for id in left if id in self.observations))
-        right = [features(o.case) for id, o in self.observations.items() if id not in {r.trial for r in self.failures}]
-        alone = sorted(name for name in wrong if frozenset((name,)) in right)
-        smallest = next((id for id in self.observations if id in left), "")
-        tried = "The catalogued bugs of networks, alone and in pairs, do not explain "
-        text = f"{tried}{len(left)} of the cases that fail, the smallest of them {smallest}."
-        return text + (f" Where they are alone, these features are right: {', '.join(alone)}." if alone else "")
+    def raised(self) -> list[str]:
+        """What calls failed with, and the features that all these cases have and none of the others."""
+        reasons: dict[str, set[str]] = {}
+        for r in self.failures:
+            if r.comparison is None and not self.report.given[r.trial]:
+                reasons.setdefault(r.message, set()).add(r.trial)
+        told = []
+        for reason, trials in reasons.items():
+            sets = {id: features(o.case) for id, o in self.observations.items()}
+            of_all = frozenset.intersection(*(sets[id] for id in trials))
+            alone = [name for name in of_all if not any(name in s for id, s in sets.items() if id not in trials)]
+            where = f", all those with {' and '.join(sorted(alone))} and no others" if alone else ""
+            told.append(f"In {len(trials)} of {len(sets)} cases with features it {reason}{where}.")
+        return told
+
+    def where(self, left: set[str]) -> str:
+        """How many cases fail without an explanation, the smallest of them, and which features are right where they are alone."""
+        failed = {r.trial for r in self.failures}
+        sets = {id: features(o.case) for id, o in self.observations.items()}
+        wrong = {name for id in left for name in sets[id]}
+        wrong_alone = {name for id in failed for name in sets[id] if len(sets[id]) == 1}
+        right_alone = {name for id in sets.keys() - failed for name in sets[id] if len(sets[id]) == 1}
+        right = [name for name in FEATURES if name in (wrong & right_alone) - wrong_alone]
+        smallest = next(id for id in self.observations if id in left)
+        tried = "The catalogued bugs of networks, alone and in pairs, do not explain"
+        text = f"{tried} {len(left)} of the cases that fail, the smallest of them {smallest}."
+        return text + (f" Each of these features is right where it is alone: {', '.join(right)}." if right else "")
 
     def best(self) -> list[Explanation]:
         """The best explanations, several if nothing tells them apart; a further bug is added for what is left odd."""

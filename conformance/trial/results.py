@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from conformance.case import FORWARD, KINDS, QUANTITIES, Case, Result, is_gradient, kind_of
@@ -120,6 +121,18 @@ class Report:
     given: dict[str, dict[str, Any]] = field(default_factory=dict)
     strict: bool = False
     features: frozenset[str] = frozenset()
+
+    def of_network(self, trial: str) -> bool:
+        """Whether a trial's case has features, rather than being a plain LSTM."""
+        return trial in self.trials and bool(features(self.trials[trial].case))
+
+    @cached_property
+    def plain(self) -> Report:
+        """The report on the plain LSTM alone."""
+        results = tuple(r for r in self.results if not self.of_network(r.trial))
+        trials = {id: trial for id, trial in self.trials.items() if not self.of_network(id)}
+        given = {id: result for id, result in self.given.items() if not self.of_network(id)}
+        return replace(self, results=results, trials=trials, given=given)
 
     def of_profile(self, profile: str) -> tuple[CheckResult, ...]:
         """The results that a profile asks for."""
