@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 from conformance.case import Case, Implementation
 from conformance.errors import CandidateError, OracleError
 
 BUILT_IN = {"ref": "reference", "torch": "pytorch", "keras": "keras", "certified": "certified"}
+"""What can be a candidate by its name alone: everything that has gradients, in both dtypes."""
+FORWARD_ONLY = {"onnxruntime": "onnx", "onnx": "onnx_evaluator"}
+"""What gives outputs and final states alone; onnxruntime in float32."""
 ORACLES = ("torch", "keras")
-NEEDS = {"torch": "torch", "keras": "keras", "certified": "certify"}
+NEEDS = {"torch": "torch", "keras": "keras", "certified": "certify", "onnxruntime": "onnx", "onnx": "onnx"}
+FRAMEWORKS = ("torch", "keras", "tensorflow", "flint", "onnx", "onnxruntime")
 
 
 @cache
 def built_in(name: str) -> Implementation:
-    """The implementation called `name`: "ref", "torch", "keras" or "certified".
+    """The implementation called `name`: one of `BUILT_IN` or of `FORWARD_ONLY`.
 
     Raises
     ------
@@ -24,12 +29,12 @@ def built_in(name: str) -> Implementation:
     OracleError
         If its framework is not installed.
     """
-    if name not in BUILT_IN:
+    if name not in BUILT_IN | FORWARD_ONLY:
         raise CandidateError(f"there is no implementation {name!r}; the built-in ones are {', '.join(BUILT_IN)}.")
     try:
-        module = import_module(f"conformance.implementations.{BUILT_IN[name]}")
+        module = _module(name)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("torch", "keras", "tensorflow", "flint"):
+        if (error.name or "").partition(".")[0] in FRAMEWORKS:
             raise OracleError(
                 f"{name} needs {error.name}, which is not installed: pip install 'lstm-conformance[{NEEDS[name]}]'"
             ) from error
@@ -40,6 +45,9 @@ def built_in(name: str) -> Implementation:
 
 def refusal(name: str, case: Case) -> str:
     """Why the implementation called `name` cannot compute a case; empty if it can."""
-    module = import_module(f"conformance.implementations.{BUILT_IN[name]}")
-    told = getattr(module, "refusal", None)
+    told = getattr(_module(name), "refusal", None)
     return "" if told is None else str(told(case))
+
+
+def _module(name: str) -> Any:
+    return import_module(f"conformance.implementations.{(BUILT_IN | FORWARD_ONLY)[name]}")

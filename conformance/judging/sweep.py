@@ -108,11 +108,7 @@ def results_of_network(case: Case) -> dict[str, Result]:
 
 def results(case: Case) -> dict[str, Result]:
     """What each engine gives."""
-    from conformance.implementations.onnx import evaluator
-
-    onnx = evaluator(case, backward=False)
-    with np.errstate(all="ignore"):  # the evaluator's sigmoid overflows in saturation, and is right
-        return {name: built_in(name)(case) for name in ORACLES} | {"onnx": onnx.result(onnx.step())}
+    return {name: built_in(name)(case) for name in (*ORACLES, "onnx")}
 
 
 def rows(seed: int, number: int, whole: bool = False) -> list[Row]:
