@@ -9,6 +9,7 @@ can be computed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -234,7 +235,10 @@ class _Stack:
         for level in self.levels:
             if level.factors is not None:
                 flow = flow * level.factors
-            given, (h, c) = level.module(packing.pack(flow), (packing.rows(level.h0, 1), packing.rows(level.c0, 1)))
+            state = packing.rows(level.h0, 1), packing.rows(level.c0, 1)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")  # but computed
+                given, (h, c) = level.module(packing.pack(flow), state)
             flow = packing.unpack(given)
             states += [packing.back(h, 1), packing.back(c, 1)]
         return [flow if self.case.layers[-1].options.return_sequences else self._last(flow, states[-2]), *states]

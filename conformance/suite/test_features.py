@@ -14,7 +14,7 @@ from conformance.cases.features import FEATURES, features
 from conformance.cases.matrix import DTYPES
 from conformance.cases.network import NetworkSpec
 from conformance.fixtures.networks import network_plan
-from conformance.implementations import ORACLES, built_in, refusal
+from conformance.implementations import FORWARD_ONLY, ORACLES, built_in, refusal
 
 SPECS = [
     replace(vector.spec, B=3, T=9, D=2, dtype=dtype, stream=f"live-{vector.id}")
@@ -23,7 +23,7 @@ SPECS = [
     if vector.spec.T < 100 and vector.spec.B > 1
 ]
 """What the golden vectors have, of other sizes and with other numbers."""
-MET = [(spec, oracle) for spec in SPECS for oracle in ORACLES if not refusal(oracle, spec.build())]
+MET = [(spec, oracle) for spec in SPECS for oracle in (*ORACLES, *FORWARD_ONLY) if not refusal(oracle, spec.build())]
 
 
 @lru_cache(maxsize=4)  # a case's oracles follow each other
