@@ -9,9 +9,10 @@ can be computed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -204,6 +205,14 @@ class _Level:
     c0: torch.Tensor
     factors: torch.Tensor | None
 
+    def __call__(self, flow: torch.Tensor | PackedSequence, h0: torch.Tensor, c0: torch.Tensor) -> Any:
+        """The output, and the pair of final states."""
+        if not self.module.proj_size:
+            return self.module(flow, (h0, c0))
+        with warnings.catch_warnings():  # once in each process it says that another kernel computes, which is no fault
+            warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN", UserWarning)
+            return self.module(flow, (h0, c0))
+
 
 class _Stack:
     """All modules of a case, and all its tensors.
@@ -234,7 +243,7 @@ class _Stack:
         for level in self.levels:
             if level.factors is not None:
                 flow = flow * level.factors
-            given, (h, c) = level.module(packing.pack(flow), (packing.rows(level.h0, 1), packing.rows(level.c0, 1)))
+            given, (h, c) = level(packing.pack(flow), packing.rows(level.h0, 1), packing.rows(level.c0, 1))
             flow = packing.unpack(given)
             states += [packing.back(h, 1), packing.back(c, 1)]
         return [flow if self.case.layers[-1].options.return_sequences else self._last(flow, states[-2]), *states]

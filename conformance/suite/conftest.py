@@ -13,13 +13,18 @@ from conformance.report.summary import Check
 
 @pytest.fixture
 def verdict(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """A function ``verdict(oracle, case, actual, expected)`` that compares all quantities and fails if one is wrong."""
+    """A function ``verdict(oracle, case, actual, expected)`` that compares all quantities and fails if one is wrong.
+
+    With ``forward_only=True``, for an oracle that has no gradients, it compares the output and the final states.
+    """
+    from conformance.case import is_gradient
     from conformance.cases.features import features
     from conformance.judging.compare import compare
     from conformance.judging.tolerance import allowed_between
 
-    def judge(oracle: str, case: Any, actual: Any, expected: Any) -> None:
-        comparisons = compare(case, actual, expected, allowed_between(case))
+    def judge(oracle: str, case: Any, actual: Any, expected: Any, forward_only: bool = False) -> None:
+        quantities = [name for name in case.shapes if not (forward_only and is_gradient(name))]
+        comparisons = compare(case, actual, expected, allowed_between(case), quantities)
         assert comparisons, "nothing was compared"
         for comparison in comparisons:
             check = Check(
