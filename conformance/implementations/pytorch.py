@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from conformance.case import Case, Result
 from conformance.implementations.by_layer import Part, joined, parts
 from conformance.implementations.prepared import Prepared
+from lstm_ref import Dropout
 from lstm_ref.errors import UnsupportedError
 from lstm_ref.params import FloatArray, LSTMParams
 
@@ -129,6 +130,53 @@ def cells(case: Case) -> Result:
         [{name: _array(tensor) for name, tensor in states.items()}],
         [{"forward": _weights(case.params, named, "")}],
     )
+
+
+def drawing(case: Case, rate: float, seed: int) -> tuple[Case, Result]:
+    """The same by one module in training mode that draws its own dropout between layers, and the case with what it drew.
+
+    A seed makes a draw come again, and what multiplies a number is what dropout makes of a one. Without a mask PyTorch draws
+    for (T, B, width), and with one for the rows of the PackedSequence.
+
+    Parameters
+    ----------
+    case : Case
+        Of several layers alike, without dropout.
+    rate : float
+        How much is dropped.
+    seed : int
+
+    Raises
+    ------
+    UnsupportedError
+        If one ``torch.nn.LSTM`` has not what the case asks for, or has no second layer.
+    """
+    _raise(refusal(case))
+    every, packing = parts(case), _Packing(case)
+    if len(every) == 1 or not _fits_one_module(every):
+        raise UnsupportedError("torch.nn.LSTM draws dropout between layers that are alike.")
+    stack = _Stack(case, packing, apart=False, backward=True)
+    (level,) = stack.levels
+    level.module.dropout = rate
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        result = stack.result(stack.training())
+        torch.manual_seed(seed)
+        drawn = [_drawn(packing, stack.x, part.layer.input_size, rate) for part in every[1:]]
+    layers = zip(case.layers, [None, *drawn], strict=True)
+    return replace(
+        case, dropout=tuple(dict.fromkeys(layer.directions, Dropout(given)) for layer, given in layers)
+    ), result
+
+
+def _drawn(packing: _Packing, x: torch.Tensor, width: int, rate: float) -> FloatArray:
+    """The factors (B, T, width) of one draw; zeros at padding, where nothing is read."""
+    packed = packing.pack(x)
+    if isinstance(packed, PackedSequence):
+        ones = torch.ones(len(packed.data), width, dtype=x.dtype)
+        return _array(packing.unpack(packed._replace(data=torch.nn.functional.dropout(ones, rate))))
+    B, T, _ = x.shape
+    return _array(torch.nn.functional.dropout(torch.ones(T, B, width, dtype=x.dtype), rate).swapaxes(0, 1)).copy()
 
 
 def prepared(case: Case, backward: bool) -> Prepared:
