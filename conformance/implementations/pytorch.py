@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from conformance.case import Case, Result
 from conformance.implementations.by_layer import Part, joined, parts
 from conformance.implementations.prepared import Prepared
+from lstm_ref import Dropout
 from lstm_ref.errors import UnsupportedError
 from lstm_ref.params import FloatArray, LSTMParams
 
@@ -131,6 +132,53 @@ def cells(case: Case) -> Result:
     )
 
 
+def drawing(case: Case, rate: float, seed: int) -> tuple[Case, Result]:
+    """The same by one module in training mode that draws its own dropout between layers, and the case with what it drew.
+
+    A seed makes a draw come again, and what multiplies a number is what dropout makes of a one. Without a mask PyTorch draws
+    for (T, B, width), and with one for the rows of the PackedSequence.
+
+    Parameters
+    ----------
+    case : Case
+        Of several layers alike, without dropout.
+    rate : float
+        How much is dropped.
+    seed : int
+
+    Raises
+    ------
+    UnsupportedError
+        If one ``torch.nn.LSTM`` has not what the case asks for, or has no second layer.
+    """
+    _raise(refusal(case))
+    every, packing = parts(case), _Packing(case)
+    if len(every) == 1 or not _fits_one_module(every):
+        raise UnsupportedError("torch.nn.LSTM draws dropout between layers that are alike.")
+    stack = _Stack(case, packing, apart=False, backward=True)
+    (level,) = stack.levels
+    level.module.dropout = rate
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        result = stack.result(stack.training())
+        torch.manual_seed(seed)
+        drawn = [_drawn(packing, stack.x, part.layer.input_size, rate) for part in every[1:]]
+    layers = zip(case.layers, [None, *drawn], strict=True)
+    return replace(
+        case, dropout=tuple(dict.fromkeys(layer.directions, Dropout(given)) for layer, given in layers)
+    ), result
+
+
+def _drawn(packing: _Packing, x: torch.Tensor, width: int, rate: float) -> FloatArray:
+    """The factors (B, T, width) of one draw; zeros at padding, where nothing is read."""
+    packed = packing.pack(x)
+    if isinstance(packed, PackedSequence):
+        ones = torch.ones(len(packed.data), width, dtype=x.dtype)
+        return _array(packing.unpack(packed._replace(data=torch.nn.functional.dropout(ones, rate))))
+    B, T, _ = x.shape
+    return _array(torch.nn.functional.dropout(torch.ones(T, B, width, dtype=x.dtype), rate).swapaxes(0, 1)).copy()
+
+
 def prepared(case: Case, backward: bool) -> Prepared:
     """The modules and their tensors, ready for a forward pass in inference mode, or for a forward and a backward pass."""
     _raise(refusal(case))
@@ -205,6 +253,14 @@ class _Level:
     c0: torch.Tensor
     factors: torch.Tensor | None
 
+    def __call__(self, flow: torch.Tensor | PackedSequence, h0: torch.Tensor, c0: torch.Tensor) -> Any:
+        """The output, and the pair of final states."""
+        if not self.module.proj_size:
+            return self.module(flow, (h0, c0))
+        with warnings.catch_warnings():  # once in each process it says that another kernel computes, which is no fault
+            warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN", UserWarning)
+            return self.module(flow, (h0, c0))
+
 
 class _Stack:
     """All modules of a case, and all its tensors.
@@ -235,10 +291,7 @@ class _Stack:
         for level in self.levels:
             if level.factors is not None:
                 flow = flow * level.factors
-            state = packing.rows(level.h0, 1), packing.rows(level.c0, 1)
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")  # but computed
-                given, (h, c) = level.module(packing.pack(flow), state)
+            given, (h, c) = level(packing.pack(flow), packing.rows(level.h0, 1), packing.rows(level.c0, 1))
             flow = packing.unpack(given)
             states += [packing.back(h, 1), packing.back(c, 1)]
         return [flow if self.case.layers[-1].options.return_sequences else self._last(flow, states[-2]), *states]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,10 +132,25 @@ def compare_quantity(case: Case, quantity: str, actual: object, expected: Result
     )
 
 
-def compare(case: Case, actual: Result, expected: Result, allowed: Allowed) -> list[Comparison]:
-    """Compare every quantity that the oracle gives; one that the candidate leaves out fails."""
+def compare(
+    case: Case, actual: Result, expected: Result, allowed: Allowed, quantities: Collection[str] | None = None
+) -> list[Comparison]:
+    """Compare every quantity of the case, or some; one that the candidate leaves out fails.
+
+    Parameters
+    ----------
+    case : Case
+    actual : mapping
+        What the candidate gave.
+    expected : mapping
+        What the oracle gave.
+    allowed : mapping
+        As for `compare_quantity`.
+    quantities : collection of str, optional
+        The names of those that are compared; all of the case's if it is not given.
+    """
     comparisons = []
-    for quantity in case.shapes:
+    for quantity in case.shapes if quantities is None else quantities:
         if quantity not in actual:
             reason = "is missing from the result"
             comparisons.append(Comparison(case.id, quantity, False, np.inf, np.inf, reason=reason))
