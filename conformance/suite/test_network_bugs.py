@@ -20,12 +20,13 @@ from conformance.trial.call import Outcome
 from conformance.trial.results import Report, Trial
 from conformance.trial.runner import judge
 
-PAIRS = 40
+PAIRS = 20
 
 
 @cache
 def vectors(dtype: str) -> list[Golden]:
-    return [vector for vector in golden((dtype,), features=FEATURES) if features(vector.case)]
+    every = golden((dtype,), features=FEATURES)
+    return [vector for vector in every if features(vector.case) and vector.case.sizes[1] < 100]
 
 
 def report_of(bugs: Sequence[Bug], dtype: str) -> Report:
@@ -44,12 +45,12 @@ def report_of(bugs: Sequence[Bug], dtype: str) -> Report:
     return Report("buggy", "fixtures", tuple(results), "full", sizes=sizes, trials=trials, given=given)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("slug", network_bugs())
-def test_the_bug_is_caught_and_named_and_no_other_is_certain(slug: str, dtype: str) -> None:
-    report = report_of([network_bugs()[slug]], dtype)
-    assert max((r.share for r in report.failures if r.share is not None), default=0.0) >= ENOUGH
-    found = diagnose_networks(report, (dtype,)).findings
+def test_the_bug_is_caught_in_both_dtypes_and_named_and_no_other_is_certain(slug: str) -> None:
+    reports = {dtype: report_of([network_bugs()[slug]], dtype) for dtype in DTYPES}
+    for report in reports.values():
+        assert max((r.share for r in report.failures if r.share is not None), default=0.0) >= ENOUGH
+    found = diagnose_networks(reports["float64"], ("float64",)).findings
     assert (slug,) in [finding.bugs for finding in found]
     assert found[0].explains == found[0].of > 0
     assert len(found) == 1 or not any(finding.certain for finding in found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -14,15 +13,11 @@ from conformance.cases.matrix import DTYPES
 from conformance.cases.network import NetworkSpec
 from conformance.diagnosis.bugs import bugs, network_bugs
 from conformance.diagnosis.bugs.entry import GROUPS, NETWORK_GROUPS, enter
-from conformance.implementations import certified
+from conformance.fixtures.store import golden
 from conformance.implementations.equations import Equations
 from conformance.implementations.tests.networks import SPECS
 from conformance.judging.compare import compare
-from conformance.judging.tolerance import Allowed, allowed_from_truth
 from lstm_ref import Options
-
-TIMES = 10
-"""So many times over the allowed error a bug has to be."""
 
 MORE = (
     NetworkSpec(3, 5, 8, (4, 4, 4), direction="both"),
@@ -33,28 +28,9 @@ MORE = (
 
 
 @cache
-def judged(dtype: str) -> list[tuple[Case, Result, Allowed]]:
-    """Every network, with what is expected of it and allowed."""
-    cases = [replace(spec, dtype=dtype).build() for spec in (*SPECS, *MORE)]
-    return [(case, certified.compute(case), allowed_from_truth(case, case.dtype)) for case in cases]
-
-
-@cache
 def correct() -> list[tuple[Case, Result]]:
     """Every network, and what it gives without a bug."""
-    return [(case, Equations()(case)) for case, _, _ in judged("float64")]
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("slug", network_bugs())
-def test_a_bug_is_far_outside_in_a_case_that_has_what_it_needs(slug: str, dtype: str) -> None:
-    bug, shares = network_bugs()[slug], {}
-    for case, expected, allowed in judged(dtype):
-        if bug.needs <= features(case):
-            worst = max(compare(case, bug.candidate()(case), expected, allowed), key=lambda told: told.share)
-            assert not worst.reason, worst
-            shares[case.id] = worst.share
-    assert max(shares.values()) > TIMES, shares
+    return [(case, Equations()(case)) for case in (spec.build() for spec in (*SPECS, *MORE))]
 
 
 @pytest.mark.parametrize("slug", network_bugs())
@@ -68,8 +44,10 @@ def test_a_bug_changes_nothing_where_what_it_needs_is_not(slug: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_without_a_bug_nothing_is_wrong(dtype: str) -> None:
-    for case, expected, allowed in judged(dtype):
-        assert [str(told) for told in compare(case, Equations()(case), expected, allowed) if not told.share < 0.6] == []
+    for vector in golden((dtype,), features=FEATURES):
+        if features(vector.case):
+            told = compare(vector.case, Equations()(vector.case), vector.expected, vector.allowed)
+            assert [str(one) for one in told if not one.share < 0.6] == []
 
 
 def test_a_bug_needs_features_that_there_are() -> None:
