@@ -10,7 +10,7 @@ return layout.result(case, output=..., h=..., c=..., d_x=..., weights=(...))
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
@@ -96,6 +96,21 @@ class Layout:
             blocks = [np.ascontiguousarray(block.T) for block in blocks]
         return blocks if self.split else blocks[0]
 
+    def layers(self, case: Case) -> list[dict[str, tuple[Any, ...]]]:
+        """Of each layer a mapping from its directions, "forward" before "reverse", to their weights in this layout."""
+        return [
+            {direction: self.weights(params) for direction, params in layer.directions.items()} for layer in case.layers
+        ]
+
+    def gradients_of_layers(self, case: Case, weights: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, FloatArray]:
+        """The gradients of all layers' weights, under the case's names, from gradients in the form of `layers`."""
+        found: dict[str, FloatArray] = {}
+        for k, (layer, of_layer) in enumerate(zip(case.layers, weights, strict=True)):
+            for direction, params in layer.directions.items():
+                prefix = "" if case.single else f"layers.{k}.{direction}."
+                found |= {prefix + name: a for name, a in self._gradients(params, *of_layer[direction]).items()}
+        return found
+
     def gradients(self, case: Case, *weights: Any) -> dict[str, FloatArray]:
         """d_kernel, d_recurrent_kernel and d_bias from gradients in this layout.
 
@@ -105,7 +120,10 @@ class Layout:
         *weights : arrays, or lists of four arrays
             In the order of `weights`. Trailing ones may be left out. Column vectors serve as biases.
         """
-        _, _, D, H = case.sizes
+        return self._gradients(case.params, *weights)
+
+    def _gradients(self, params: LSTMParams, *weights: Any) -> dict[str, FloatArray]:
+        D, H = params.input_size, params.hidden_size
         names = ["matrix"] if self.joined else ["d_kernel", "d_recurrent_kernel"]
         names += ["d_bias", "second bias"][: self.biases]
         if len(weights) > len(names):
@@ -123,7 +141,7 @@ class Layout:
             found["d_kernel"], found["d_recurrent_kernel"] = (first, second) if self.joined == "xh" else (second, first)
         if "second bias" in found:  # of one value mathematically; if they are not, the mean is neither
             found["d_bias"] = (found["d_bias"] + found.pop("second bias")) / 2
-        if case.params.bias is None:
+        if params.bias is None:
             found.pop("d_bias", None)
         return found
 
