@@ -30,8 +30,8 @@ FLOAT32_ALONE = {"coupled", "clip"}
 def live(vector: NetworkVector, dtype: str) -> NetworkSpec:
     """The vector's network with other numbers, and other sizes where its own are not its point."""
     spec = vector.spec
-    sizes = {"B": {3: 6}.get(spec.B, spec.B), "T": {6: 9}.get(spec.T, spec.T), "D": 3}
-    return replace(spec, stream=f"live-{vector.id}", dtype=dtype, **sizes)
+    B, T = {3: 6}.get(spec.B, spec.B), {6: 9}.get(spec.T, spec.T)
+    return replace(spec, B=B, T=T, D=3, stream=f"live-{vector.id}", dtype=dtype)
 
 
 def flags(vector: NetworkVector, spec: NetworkSpec) -> frozenset[str]:
@@ -81,7 +81,7 @@ def test_network_is_the_frameworks(spec: NetworkSpec, oracle: str, verdict: Call
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_feature_is_met_by_a_framework(dtype: str) -> None:
-    met = defaultdict(set)
+    met: dict[str, set[str]] = defaultdict(set)
     for spec in VECTORS:
         if spec.dtype == dtype:
             for feature in features(spec.build()):
