@@ -14,7 +14,7 @@ What Keras does, and a case has to ask for it in its words:
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, TypeAlias
@@ -92,16 +92,28 @@ def compute(case: Case) -> Result:
     OracleError
         If Keras runs on another backend than TensorFlow.
     """
+    return _computed(case, _traced)
+
+
+def eager(case: Case) -> Result:
+    """The same without a trace: a step takes milliseconds, but the first call of a kind not the seconds that a trace does.
+
+    It is for many kinds of short cases; `compute` is for many cases of a kind, or long ones.
+    """
+    return _computed(case, _untraced)
+
+
+def _computed(case: Case, function: Callable[[Kind, bool], Any]) -> Result:
     check(case)
     every, mask = parts(case), case.mask
     given = [_Given(part, part_kind(part, case)) for part in every]
     flows = [tf.constant(case.x)]
     masks = [] if mask is None else [tf.constant(mask)]
     for one in given[:-1]:
-        flows.append(_traced(one.kind, backward=False)(flows[-1], one.tensors, masks)[0])
+        flows.append(function(one.kind, False)(flows[-1], one.tensors, masks)[0])
     cotangent, output, states, weights = tf.constant(case.d_output), None, [], []
     for x, one in zip(flows[::-1], given[::-1], strict=True):
-        found, cotangent, of_states, of_weights = _traced(one.kind, backward=True)(
+        found, cotangent, of_states, of_weights = function(one.kind, True)(
             x, one.tensors, masks, [cotangent, *one.cotangents]
         )
         output = found[0] if output is None else output
@@ -264,11 +276,8 @@ def _factors(part: Part, direction: str) -> list[FloatArray]:
 def _traced(kind: Kind, backward: bool) -> Any:
     """A function traced for all sizes: tracing costs a second, a traced call milliseconds.
 
-    The layer's own `call` is traced, with the case's weights in the place of its variables, so that one trace can serve
-    every D and H. One that does is up to a quarter slower than one for given sizes.
+    One that serves every D and H is up to a quarter slower than one for given sizes.
     """
-    layer = make_layer(kind)
-    layer.build((None, None, 1))
 
     def of(rank: int) -> Any:
         return tf.TensorSpec([None] * rank, kind.dtype)
@@ -280,9 +289,20 @@ def _traced(kind: Kind, backward: bool) -> Any:
     factors = [[of(rank) for rank, there in zip(ranks, shared, strict=True) if there]] * kind.directions
     masks = [tf.TensorSpec([None, None], tf.bool)] * kind.masked
     signature: list[Any] = [of(3), [states, weights, factors], masks]
-    output = of(2 + kind.return_sequences + (kind.both and kind.merge is None))
-    if not backward:
-        return tf.function(partial(_apply, layer, kind), signature, autograph=False).get_concrete_function()
+    if backward:
+        signature.append([of(2 + kind.return_sequences + (kind.both and kind.merge is None)), *states])
+    return tf.function(_untraced(kind, backward), signature, autograph=False).get_concrete_function()
+
+
+@cache
+def _untraced(kind: Kind, backward: bool) -> Any:
+    """A layer of this kind as a function of all that it is given, or of that and the cotangents.
+
+    The layer's own `call` is called, with the case's weights in the place of its variables, so that one layer can serve
+    every D and H.
+    """
+    layer = make_layer(kind)
+    layer.build((None, None, 1))
 
     def training(x: Any, tensors: Any, masks: Any, cotangents: Any) -> Any:
         leaves = [x, *tensors[:2]]
@@ -291,7 +311,7 @@ def _traced(kind: Kind, backward: bool) -> Any:
             found = _apply(layer, kind, x, tensors, masks)
         return [found, *tape.gradient(found, leaves, output_gradients=cotangents, unconnected_gradients="zero")]
 
-    return tf.function(training, [*signature, [output, *states]], autograph=False).get_concrete_function()
+    return training if backward else partial(_apply, layer, kind)
 
 
 def _apply(layer: Any, kind: Kind, x: Any, tensors: Any, masks: Sequence[Any]) -> list[Any]:

@@ -18,8 +18,9 @@ from conformance.cases.degenerate import unexcused
 from conformance.cases.features import FEATURES, features
 from conformance.cases.matrix import flags_of_sizes
 from conformance.cases.network import NetworkSpec
-from conformance.fixtures.networks import CHOICES, NetworkVector, network_plan
+from conformance.fixtures.networks import NetworkVector, network_plan
 from conformance.implementations import FORWARD_ONLY, ORACLES, built_in, refusal
+from conformance.implementations.keras import eager
 
 EVERYONE = (*ORACLES, *FORWARD_ONLY)
 
@@ -45,21 +46,9 @@ VECTORS = {live(vector, dtype): vector for vector in network_plan() for dtype in
 
 @cache
 def oracles(spec: NetworkSpec) -> tuple[str, ...]:
-    """Who has all of it, and is asked."""
+    """Who has all of it."""
     case = spec.build()
-    return tuple(name for name in EVERYONE if not (name == "keras" and dear(spec)) and not refusal(name, case))
-
-
-def dear(spec: NetworkSpec) -> bool:
-    """Whether Keras is not asked: it traces each kind of layer for half a second, and for up to five with dropout.
-
-    In float32 it is asked for each feature alone and for what it has together; in float64 for all but a pair of dropout and
-    both directions, which all that it has together has as well.
-    """
-    name = spec.stream.removeprefix("live-")
-    if spec.dtype == "float32":
-        return not any(name in ways for ways in CHOICES.values()) and name != "all-keras"
-    return "-and-" in name and spec.direction == "both" and bool(spec.dropout)
+    return tuple(name for name in EVERYONE if not refusal(name, case))
 
 
 def parameters() -> list[object]:
@@ -76,7 +65,10 @@ def computed(spec: NetworkSpec) -> tuple[Case, Result]:
 @pytest.mark.parametrize(("spec", "oracle"), parameters())
 def test_network_is_the_frameworks(spec: NetworkSpec, oracle: str, verdict: Callable[..., None]) -> None:
     case, actual = computed(spec)
-    verdict(oracle, case, actual, built_in(oracle)(case), forward_only=oracle in FORWARD_ONLY)
+    engine = (
+        eager if oracle == "keras" else built_in(oracle)
+    )  # a trace costs seconds, and most kinds are met once or twice
+    verdict(oracle, case, actual, engine(case), forward_only=oracle in FORWARD_ONLY)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
