@@ -59,22 +59,23 @@ def summarise(checks: Sequence[Check], not_run: Sequence[str]) -> list[str]:
     if not checks:
         return [f"0 checks. {len(not_run):,} parts not run.", *(f"not run: {why}" for why in dict.fromkeys(not_run))]
     groups = sorted({(check.oracle, check.dtype) for check in checks}, key=lambda g: (g[0], g[1] != "float64"))
-    lines = [f"{'against':<16}{'checks':>8}{'failed':>8}   worst error / scale, T <= {SHORT} (any T)"]
+    width = max(16, *(1 + len(f"{oracle} {dtype}") for oracle, dtype in groups))
+    lines = [f"{'against':<{width}}{'checks':>8}{'failed':>8}   worst error / scale, T <= {SHORT} (any T)"]
     for oracle, dtype in groups:
         members = [c for c in checks if (c.oracle, c.dtype) == (oracle, dtype)]
         failed = sum(c.share > 1 for c in members)
         short = max((c.relative for c in members if c.T <= SHORT), default=0.0)
         overall = max(c.relative for c in members)
-        lines.append(f"{oracle + ' ' + dtype:<16}{len(members):>8,}{failed:>8,}   {short:.1e} ({overall:.1e})")
+        lines.append(f"{oracle + ' ' + dtype:<{width}}{len(members):>8,}{failed:>8,}   {short:.1e} ({overall:.1e})")
     lines += ["", "worst error as a share of the allowed one"]
-    lines.append(f"{'':<20}" + "".join(f"{oracle + ' ' + dtype:>16}" for oracle, dtype in groups))
+    lines.append(f"{'':<20}" + "".join(f"{oracle + ' ' + dtype:>{width}}" for oracle, dtype in groups))
     for quantity in QUANTITIES:
         shares = [
             max((c.share for c in checks if (c.oracle, c.dtype, _last(c)) == (*group, quantity)), default=None)
             for group in groups
         ]
         if any(share is not None for share in shares):
-            lines.append(f"{quantity:<20}" + "".join(f"{'-' if s is None else f'{s:.3f}':>16}" for s in shares))
+            lines.append(f"{quantity:<20}" + "".join(f"{'-' if s is None else f'{s:.3f}':>{width}}" for s in shares))
     total, failed = len(checks), sum(check.share > 1 for check in checks)
     by_oracle = ", ".join(
         f"{sum(c.oracle == o for c in checks):,} against {o}" for o in dict.fromkeys(g[0] for g in groups)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, lru_cache
 
+import numpy as np
 import pytest
 
 from conformance.case import Case, Result
@@ -21,6 +22,8 @@ from conformance.cases.network import NetworkSpec
 from conformance.fixtures.networks import NetworkVector, network_plan
 from conformance.implementations import FORWARD_ONLY, ORACLES, built_in, refusal
 from conformance.implementations.keras import eager
+from lstm_ref import Options
+from lstm_ref.errors import UnsupportedError
 
 EVERYONE = (*ORACLES, *FORWARD_ONLY)
 
@@ -80,3 +83,20 @@ def test_every_feature_is_met_by_a_framework(dtype: str) -> None:
                 met[feature].update(oracles(spec))
     unmet = {feature for feature in FEATURES if not met[feature]}
     assert unmet == (FLOAT32_ALONE if dtype == "float64" else set())
+
+
+def test_what_an_engine_has_not_it_refuses() -> None:
+    for spec in VECTORS:
+        for name in set(FORWARD_ONLY) - set(oracles(spec)):
+            with pytest.raises(UnsupportedError):
+                built_in(name)(spec.build())
+
+
+def test_onnxruntime_drops_the_initial_state_of_a_row_without_a_step_so_that_is_refused() -> None:
+    spec = NetworkSpec(3, 5, 2, (4,), mask="right", dtype="float32", options=Options(zero_output_for_mask=True))
+    case = spec.build()
+    assert case.mask is not None
+    empty = replace(case, mask=case.mask & (np.arange(3)[:, np.newaxis] != 1))
+    assert np.array_equal(built_in("ref")(empty)["h"][1], case.h0[1]), "the reference hands it on"
+    assert "initial state" in refusal("onnxruntime", empty)
+    assert not refusal("onnxruntime", case)
