@@ -110,7 +110,8 @@ class _Collector:
         if not self.checks and not self.not_run:
             return
         terminalreporter.section("conformance of lstm_ref")
-        for line in [*summarise(self.checks, self.not_run), "", *by_feature(self.checks)]:
+        table = by_feature(self.checks)
+        for line in [*summarise(self.checks, self.not_run), *([""] if table else []), *table]:
             terminalreporter.write_line(line)
         if self.undocumented:
             terminalreporter.write_line(f"This is not what {self.documented} and lstm_ref/README.md show.", red=True)

@@ -14,8 +14,7 @@ What Keras does, and a case has to ask for it in its words:
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, TypeAlias
@@ -93,16 +92,28 @@ def compute(case: Case) -> Result:
     OracleError
         If Keras runs on another backend than TensorFlow.
     """
+    return _computed(case, _traced)
+
+
+def eager(case: Case) -> Result:
+    """The same without a trace: a step takes milliseconds, but the first call of a kind not the seconds that a trace does.
+
+    It is for many kinds of short cases; `compute` is for many cases of a kind, or long ones.
+    """
+    return _computed(case, _untraced)
+
+
+def _computed(case: Case, function: Callable[[Kind, bool], Any]) -> Result:
     check(case)
     every, mask = parts(case), case.mask
     given = [_Given(part, part_kind(part, case)) for part in every]
     flows = [tf.constant(case.x)]
     masks = [] if mask is None else [tf.constant(mask)]
     for one in given[:-1]:
-        flows.append(_call(one.kind, False, case.sizes[1])(flows[-1], one.tensors, masks)[0])
+        flows.append(function(one.kind, False)(flows[-1], one.tensors, masks)[0])
     cotangent, output, states, weights = tf.constant(case.d_output), None, [], []
     for x, one in zip(flows[::-1], given[::-1], strict=True):
-        found, cotangent, of_states, of_weights = _call(one.kind, True, case.sizes[1])(
+        found, cotangent, of_states, of_weights = function(one.kind, True)(
             x, one.tensors, masks, [cotangent, *one.cotangents]
         )
         output = found[0] if output is None else output
@@ -261,41 +272,12 @@ def _factors(part: Part, direction: str) -> list[FloatArray]:
     return [] if given is None else [factors for factors in (given.input, given.recurrent) if factors is not None]
 
 
-SELDOM = 3
-"""A layer of a kind that was met less often is called step by step, if it has no more than"""
-FEW_STEPS = 12
-"""so many steps: tracing takes a second, and a call without it a tenth of one."""
-_met: Counter[tuple[Kind, bool]] = Counter()
-
-
-def _call(kind: Kind, backward: bool, steps: int) -> Any:
-    """What computes a layer of this kind: its own `call`, traced if that is worth it."""
-    _met[kind, backward] += 1
-    traced = steps > FEW_STEPS or _met[kind, backward] > SELDOM
-    return _traced(kind, backward) if traced else _untraced(kind, backward)
-
-
-@cache
-def _untraced(kind: Kind, backward: bool) -> Any:
-    """The layer's own `call`, with the case's weights in the place of its variables, so that it can serve every D and H."""
-    layer = make_layer(kind)
-    layer.build((None, None, 1))
-    if not backward:
-        return partial(_apply, layer, kind)
-
-    def training(x: Any, tensors: Any, masks: Any, cotangents: Any) -> Any:
-        leaves = [x, *tensors[:2]]
-        with tf.GradientTape() as tape:
-            tape.watch(leaves)
-            found = _apply(layer, kind, x, tensors, masks)
-        return [found, *tape.gradient(found, leaves, output_gradients=cotangents, unconnected_gradients="zero")]
-
-    return training
-
-
 @cache
 def _traced(kind: Kind, backward: bool) -> Any:
-    """The same traced for all sizes; a trace for all of them is up to a quarter slower than one for given sizes."""
+    """A function traced for all sizes: tracing costs a second, a traced call milliseconds.
+
+    One that serves every D and H is up to a quarter slower than one for given sizes.
+    """
 
     def of(rank: int) -> Any:
         return tf.TensorSpec([None] * rank, kind.dtype)
@@ -307,9 +289,29 @@ def _traced(kind: Kind, backward: bool) -> Any:
     factors = [[of(rank) for rank, there in zip(ranks, shared, strict=True) if there]] * kind.directions
     masks = [tf.TensorSpec([None, None], tf.bool)] * kind.masked
     signature: list[Any] = [of(3), [states, weights, factors], masks]
-    output = of(2 + kind.return_sequences + (kind.both and kind.merge is None))
-    signature += [[output, *states]] * backward
+    if backward:
+        signature.append([of(2 + kind.return_sequences + (kind.both and kind.merge is None)), *states])
     return tf.function(_untraced(kind, backward), signature, autograph=False).get_concrete_function()
+
+
+@cache
+def _untraced(kind: Kind, backward: bool) -> Any:
+    """A layer of this kind as a function of all that it is given, or of that and the cotangents.
+
+    The layer's own `call` is called, with the case's weights in the place of its variables, so that one layer can serve
+    every D and H.
+    """
+    layer = make_layer(kind)
+    layer.build((None, None, 1))
+
+    def training(x: Any, tensors: Any, masks: Any, cotangents: Any) -> Any:
+        leaves = [x, *tensors[:2]]
+        with tf.GradientTape() as tape:
+            tape.watch(leaves)
+            found = _apply(layer, kind, x, tensors, masks)
+        return [found, *tape.gradient(found, leaves, output_gradients=cotangents, unconnected_gradients="zero")]
+
+    return training if backward else partial(_apply, layer, kind)
 
 
 def _apply(layer: Any, kind: Kind, x: Any, tensors: Any, masks: Sequence[Any]) -> list[Any]:
