@@ -19,7 +19,7 @@ USUALLY = "usual"
 
 def show(options: argparse.Namespace) -> int:
     """List the catalogue, explain one bug, or print how each is caught."""
-    from conformance.diagnosis.bugs import bugs
+    from conformance.diagnosis.bugs import bugs, network_bugs
     from conformance.errors import UnknownBugError
 
     for name in ("json", "without"):
@@ -33,18 +33,21 @@ def show(options: argparse.Namespace) -> int:
         return _matrix(options.json, _declaration(options.without))
     if options.diagnose is not None:
         return _confusion(options.diagnose)
+    every = bugs() | network_bugs()
     if options.slug is None:
-        for bug in bugs().values():
-            print(f"{bug.group:<10}{bug.slug:<36}{bug.title}")
-        print(f"\n{len(bugs())} bugs; `lstm-conformance bugs SLUG` explains one")
+        for bug in every.values():
+            print(f"{bug.group:<12}{bug.slug:<36}{bug.title}")
+        print(f"\n{len(bugs())} bugs, and {len(network_bugs())} of networks; `lstm-conformance bugs SLUG` explains one")
         return CONFORMS
-    if options.slug not in bugs():
-        close = [slug for slug in bugs() if options.slug in slug]
+    if options.slug not in every:
+        close = [slug for slug in every if options.slug in slug]
         raise UnknownBugError(
             f"there is no bug {options.slug!r}" + (f"; there are {', '.join(close)}." if close else ".")
         )
-    bug = bugs()[options.slug]
+    bug = every[options.slug]
     print(f"{bug.slug} ({bug.group})\n\n{bug.title}\n\nShows:   {bug.shows}\nRepair:  {bug.repair}")
+    if bug.needs:
+        print(f"Needs:   {', '.join(sorted(bug.needs))}")
     for address in bug.seen:
         print(f"Seen:    {address}")
     return CONFORMS

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from conformance.cli import main
-from conformance.diagnosis.bugs import adequacy, bugs, catalogue
+from conformance.diagnosis.bugs import adequacy, bugs, catalogue, network_bugs
 from conformance.diagnosis.bugs.declarations import USUAL, cases, shows
-from conformance.diagnosis.bugs.entry import GROUPS, enter
+from conformance.diagnosis.bugs.entry import GROUPS, NETWORK_GROUPS, enter
 from conformance.diagnosis.bugs.hookable import HookableLSTM
 from conformance.diagnosis.bugs.seen import SEEN
 from conformance.trial.declare import meets
@@ -21,10 +21,17 @@ FEW = ("gate-order-iofc", "state-leaks", "grad-batch-mean")
 def test_listed_by_group_with_a_count(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bugs"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith(f"{len(bugs())} bugs;")
-    groups = [line.split()[0] for line in lines[:-2]]
-    assert sorted(groups, key=GROUPS.index) == groups
-    assert set(groups) == set(GROUPS)
+    assert lines[-1].startswith(f"{len(bugs())} bugs, and {len(network_bugs())} of networks;")
+    groups, every = [line.split()[0] for line in lines[:-2]], GROUPS + NETWORK_GROUPS
+    assert sorted(groups, key=every.index) == groups
+    assert set(groups) == set(every)
+
+
+def test_one_of_networks_is_explained_with_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bugs", "mask-late"]) == 0
+    printed = capsys.readouterr().out
+    assert "mask-late (masks)" in printed
+    assert "Needs:   mask" in printed
 
 
 def test_one_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,7 +48,9 @@ def test_what_was_seen_in_public_is_of_bugs_that_there_are() -> None:
 
 def test_an_unknown_one_is_misuse_and_like_ones_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bugs", "final-state"]) == 2
-    assert "there are final-states-swapped, final-state-first-step." in capsys.readouterr().err
+    assert (
+        "there are final-states-swapped, final-state-first-step, final-states-of-last-layer" in capsys.readouterr().err
+    )
     assert main(["bugs", "--json", "x"]) == 2
     assert main(["bugs", "--without", "h0"]) == 2
     assert "--without goes with --matrix." in capsys.readouterr().err

@@ -10,19 +10,20 @@ import pytest
 from conformance.bench import table
 from conformance.bench.competitors import COMPETITORS
 from conformance.bench.grid import FULL
+from conformance.cases.features import FEATURES
 from conformance.cases.matrix import sizes
-from conformance.diagnosis.bugs import bugs
+from conformance.diagnosis.bugs import bugs, network_bugs
 from conformance.fixtures.store import golden
 from conformance.report.documentation import FENCE, READMES, ROOT, compare, printed, same, shows
 
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in READMES}
 COMPARED = {
     "README.md": 4,
-    "conformance/README.md": 4,
+    "conformance/README.md": 6,
     "conformance/bench/README.md": 1,
     "conformance/diagnosis/README.md": 2,
     "fixtures/README.md": 1,
-    "lstm_ref/README.md": 4,
+    "lstm_ref/README.md": 6,
 }
 """How many outputs each README shows, of those that take no minutes."""
 
@@ -40,7 +41,9 @@ def test_a_readme_shows_what_is_printed(name: str) -> None:
         (r"(\d+) (?:catalogued )?bugs (?:that|in|\|)|(\d+) catalogued bugs", len(bugs())),
         (r"other of the (\d+) bugs", len(bugs())),
         (r"bugs in 2 dtypes: (\d+) of (\d+) caught", 2 * len(bugs())),
-        (r"(\d+) (?:golden vectors|small LSTM computations)", len(golden(("float64",)))),
+        (r"(\d+) golden vectors|(\d+) of one plain layer", len(golden(("float64",)))),
+        (r"(\d+) small LSTM computations", len(golden(("float64",), features=FEATURES))),
+        (r"(\d+) bugs of networks", len(network_bugs())),
         (r"(\d+) combinations in which every pair", len(sizes())),
     ],
 )
