@@ -135,7 +135,6 @@ def prepared(case: Case, backward: bool) -> Prepared:
     x, tensors = tf.constant(case.x), [one.tensors for one in given]
     cotangents = [tf.constant(case.d_output), [one.cotangents for one in given]]
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def forward(x: Any, tensors: Any, masks: Any) -> Any:
         states = []
         for one, layer, of_layer in zip(given, layers, tensors, strict=True):
@@ -143,7 +142,6 @@ def prepared(case: Case, backward: bool) -> Prepared:
             states.append(of)
         return [x, states]
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def training(x: Any, tensors: Any, masks: Any, cotangents: Any) -> Any:
         leaves = [x, [[states, weights] for states, weights, _ in tensors]]
         with tf.GradientTape() as tape:
@@ -164,9 +162,10 @@ def prepared(case: Case, backward: bool) -> Prepared:
             [_weights(one.part, d_weights) for one, (_, d_weights) in zip(given, of_layers, strict=True)],
         )
 
-    if backward:
-        return Prepared(lambda: training(x, tensors, masks, cotangents), result)
-    return Prepared(lambda: forward(x, tensors, masks), result)
+    step, arguments = (training, (x, tensors, masks, cotangents)) if backward else (forward, (x, tensors, masks))
+    # a concrete function: what is no more than called again is not taken for one that is traced too often
+    compiled = tf.function(step, autograph=False).get_concrete_function(*arguments)
+    return Prepared(lambda: compiled(*arguments), result)
 
 
 def check(case: Case) -> None:

@@ -11,6 +11,8 @@ onnxruntime computes in float32 alone. A row of no steps has zeros as its final 
 state; the reference hands on the initial state, as Keras documents it and as every row does whose steps do not count, so
 such cases are refused here.
 
+With ``layout=1`` arrays have the axis of samples first, states too; onnxruntime has not that, the evaluator has.
+
 The evaluator is NumPy, in both dtypes, and leaves ``sequence_lens``, ``clip``, ``input_forget`` and ``activations`` out
 without a word, so whatever needs them is refused.
 """
@@ -121,15 +123,21 @@ def compute(case: Case) -> Result:
     return _computed(runtime(case, backward=False))
 
 
-def compute_by_evaluator(case: Case) -> Result:
+def compute_by_evaluator(case: Case, layout: int = 0) -> Result:
     """Output and final states by onnx's reference evaluator, in the case's dtype.
+
+    Parameters
+    ----------
+    case : Case
+    layout : int
+        ONNX's attribute: 1 for an axis of samples in front of that of time or of directions.
 
     Raises
     ------
     UnsupportedError
         If the evaluator has not what the case asks for, or would ignore it.
     """
-    return _computed(evaluator(case, backward=False))
+    return _computed(evaluator(case, backward=False, layout=layout))
 
 
 def _computed(made: Prepared) -> Result:
@@ -137,10 +145,10 @@ def _computed(made: Prepared) -> Result:
         return made.result(made.step())
 
 
-def evaluator(case: Case, backward: bool) -> Prepared:
+def evaluator(case: Case, backward: bool, layout: int = 0) -> Prepared:
     """The reference evaluator of onnx, which is NumPy."""
     _raise(refusal_by_evaluator(case))
-    return _prepared(case, backward, ReferenceEvaluator(model(case)).run)
+    return _prepared(case, backward, ReferenceEvaluator(model(case, layout)).run, layout)
 
 
 def runtime(case: Case, backward: bool) -> Prepared:
@@ -163,15 +171,24 @@ def _raise(reason: str) -> None:
         raise UnsupportedError(f"{reason}.")
 
 
-def _prepared(case: Case, backward: bool, run: Callable[[None, dict[str, FloatArray]], list[FloatArray]]) -> Prepared:
+def _prepared(
+    case: Case, backward: bool, run: Callable[[None, dict[str, FloatArray]], list[FloatArray]], layout: int = 0
+) -> Prepared:
     if backward:
         raise UnsupportedError("ONNX's LSTM has no backward pass.")
-    inputs: dict[str, Any] = {"X": np.ascontiguousarray(case.x.swapaxes(0, 1))}
+    inputs: dict[str, Any] = {"X": case.x.swapaxes(0, 1)}
     for k, part in enumerate(parts(case)):
         inputs |= {f"initial_h{k}": part.h0, f"initial_c{k}": part.c0}
+    inputs = {name: np.ascontiguousarray(array.swapaxes(0, 1) if layout else array) for name, array in inputs.items()}
     if case.mask is not None:
         inputs["sequence_lens"] = case.mask.sum(axis=1).astype(np.int32)
-    return Prepared(lambda: run(None, inputs), lambda given: _result(case, given))
+
+    def result(given: Sequence[FloatArray]) -> Result:
+        if layout:  # from (B, T, directions, H) and (B, directions, H)
+            given = [given[0].transpose(1, 2, 0, 3), *(state.swapaxes(0, 1) for state in given[1:])]
+        return _result(case, given)
+
+    return Prepared(lambda: run(None, inputs), result)
 
 
 def _result(case: Case, given: Sequence[FloatArray]) -> Result:
@@ -193,7 +210,7 @@ def _last(layer: Layer, outputs: Sequence[FloatArray], zeros: bool, h: FloatArra
     return [every[:, -1] if zeros and direction == "forward" else end for direction, every, end in ends]
 
 
-def model(case: Case) -> Any:
+def model(case: Case, layout: int = 0) -> Any:
     """A model of the case's layers with their weights and sizes, as an ``onnx.ModelProto``."""
     B, T, D, _ = case.sizes
     kind = onnx.helper.np_dtype_to_tensor_dtype(case.dtype)
@@ -201,6 +218,7 @@ def model(case: Case) -> Any:
     shapes: dict[str, list[int]] = {"X": [T, B, D]}
     weights: dict[str, FloatArray] = {}
     nodes, outputs, flow = [], [], "X"
+    arranged = {"layout": layout} if layout else {}
     for k, layer in enumerate(case.layers):
         states = [f"initial_h{k}", f"initial_c{k}"]
         shapes |= {states[0]: [len(layer.directions), B, layer.state_size]}
@@ -212,15 +230,22 @@ def model(case: Case) -> Any:
         while not inputs[-1]:
             inputs.pop()
         finals = [f"Y_h{k}", f"Y_c{k}"]
-        nodes.append(onnx.helper.make_node("LSTM", inputs, [f"Y{k}", *finals], **_attributes(layer)))
+        nodes.append(onnx.helper.make_node("LSTM", inputs, [f"Y{k}", *finals], **_attributes(layer), **arranged))
         outputs += finals
         flow = f"Y{k}"
-        if k + 1 < len(case.layers):  # (T, directions, B, H) to (T, B, directions H)
-            weights[f"shape{k}"] = np.array([T, B, layer.output_size])
-            nodes.append(onnx.helper.make_node("Transpose", [flow], [f"turned{k}"], perm=[0, 2, 1, 3]))
-            nodes.append(onnx.helper.make_node("Reshape", [f"turned{k}", f"shape{k}"], [f"flow{k}"]))
+        if k + 1 < len(
+            case.layers
+        ):  # (T, directions, B, H) to (T, B, directions H); with layout 1, B and T are in place
+            weights[f"shape{k}"] = np.array([B, T, layer.output_size] if layout else [T, B, layer.output_size])
+            if not layout:
+                nodes.append(onnx.helper.make_node("Transpose", [flow], [f"turned{k}"], perm=[0, 2, 1, 3]))
+                flow = f"turned{k}"
+            nodes.append(onnx.helper.make_node("Reshape", [flow, f"shape{k}"], [f"flow{k}"]))
             flow = f"flow{k}"
-    given_in = [onnx.helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()]
+    turn = slice(None, None, -1) if layout else slice(None)
+    given_in = [
+        onnx.helper.make_tensor_value_info(name, kind, [*shape[:2][turn], shape[2]]) for name, shape in shapes.items()
+    ]
     if lengths:
         given_in.append(onnx.helper.make_tensor_value_info(lengths, onnx.TensorProto.INT32, [B]))
     graph = onnx.helper.make_graph(

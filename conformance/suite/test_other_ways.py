@@ -1,4 +1,4 @@
-"""The other ways in which PyTorch and Keras compute an LSTM give the same, and the reference gives it too."""
+"""The other ways in which PyTorch, Keras and ONNX compute an LSTM give the same, and the reference gives it too."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from conformance.cases.network import NetworkSpec
 from conformance.implementations import built_in, pytorch
 from conformance.implementations.by_layer import joined, parts
 from conformance.implementations.keras import make_layer, part_kind
+from conformance.implementations.onnx import compute_by_evaluator
 from lstm_ref import Network, Options
 
 DTYPES = ("float64", "float32")
@@ -193,3 +194,73 @@ def test_keras_stateful_in_chunks(spec: NetworkSpec, dtype: str, verdict: Callab
     expected = {"output": np.concatenate(theirs, axis=1), "h": np.asarray(final[0]), "c": np.asarray(final[1])}
     verdict("keras", case, actual, expected, forward_only=True)
     verdict("keras", case, built_in("ref")(case), expected, forward_only=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_keras_model_hands_the_mask_on_as_it_was_behind_go_backwards(dtype: str, verdict: Callable[..., None]) -> None:
+    spec = NetworkSpec(6, 9, 3, (4, 5), state=False, mask="holes", options=Options(go_backwards=True), dtype=dtype)
+    case = replace(spec, stream="other-ways").build()
+    every = parts(case)
+    layers = [make_layer(part_kind(part, case), part.layer.hidden_size) for part in every]
+    flow = given = keras.Input(case.x.shape[1:], dtype=dtype)
+    flow, states = keras.layers.Masking(99.0, dtype=dtype)(flow), []
+    for layer in layers:
+        flow, *of_layer = layer(flow)
+        states.append(of_layer)
+    for layer, part in zip(layers, every, strict=True):
+        layer.set_weights(list(part.layer.params.arrays.values()))
+    assert case.mask is not None
+    x = np.where(case.mask[..., np.newaxis], case.x, case.dtype.type(99))  # by which Masking knows what to leave out
+    output, of_layers = keras.Model(given, [flow, states])(tf.constant(x))
+    found = [{"h": np.asarray(h)[np.newaxis], "c": np.asarray(c)[np.newaxis]} for h, c in of_layers]
+    verdict(
+        "keras", case, built_in("ref")(case), joined(case, {"output": np.asarray(output)}, found), forward_only=True
+    )
+
+
+@pytest.mark.parametrize("sequences", [True, False])
+@pytest.mark.parametrize("zeros", [True, False])
+def test_bidirectional_of_keras_sets_what_masked_steps_give(zeros: bool, sequences: bool) -> None:
+    made = keras.layers.LSTM(4, return_sequences=sequences, zero_output_for_mask=zeros)
+    both = keras.layers.Bidirectional(made)
+    assert [one.zero_output_for_mask for one in (both.forward_layer, both.backward_layer)] == [sequences, sequences]
+
+
+def test_keras_stateful_forgets_between_chunks_what_a_masked_step_repeats() -> None:
+    case = replace(HOLES, options=Options()).build()
+    assert case.mask is not None
+    row, before = np.argwhere(case.mask[:, :-1] & ~case.mask[:, 1:])[
+        0
+    ]  # where the second chunk begins with a masked step
+    layer = make_layer(part_kind(parts(case)[0], case), 4, stateful=True)
+    first, second = (
+        np.asarray(layer(tf.constant(case.x[:, chunk]), mask=tf.constant(case.mask[:, chunk]))[0])
+        for chunk in (slice(0, before + 1), slice(before + 1, None))
+    )
+    assert first[row, -1].all()
+    assert not second[row, 0].any(), "zeros, as before the first step of a sequence that counts"
+
+
+ONNX = [
+    PLAIN,
+    replace(PLAIN, direction="reverse"),
+    replace(STACKED, units=(4, 5), direction="both", peephole=True, bias=False),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("spec", ONNX, ids=["plain", "reverse", "stacked-both-peephole"])
+def test_onnx_batch_first(spec: NetworkSpec, dtype: str, verdict: Callable[..., None]) -> None:
+    case = replace(spec, dtype=dtype).build()
+    verdict("onnx", case, built_in("ref")(case), compute_by_evaluator(case, layout=1), forward_only=True)
+
+
+@pytest.mark.parametrize("coupled", [True, False], ids=["coupled", "three-gates"])
+@pytest.mark.parametrize("clip", [0.05, 0.5, 2.0])
+def test_onnxruntime_clips_arguments_and_not_the_cell(clip: float, coupled: bool, verdict: Callable[..., None]) -> None:
+    options = Options(clip=clip, coupled_gates=coupled, output_activation="linear")
+    case = replace(PLAIN, peephole=True, options=options, dtype="float32").build()
+    case = replace(case, c0=case.c0 * 10)
+    expected = built_in("onnxruntime")(case)
+    assert np.abs(expected["output"]).max() > clip, "the cell on its way out is beyond the clip"
+    verdict("onnxruntime", case, built_in("ref")(case), expected, forward_only=True)
