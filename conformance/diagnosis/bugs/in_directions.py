@@ -80,6 +80,20 @@ class ReverseStateAtLastStep(Equations):
 
 @enter(
     "directions",
+    "reverse-final-h-is-last-output",
+    "The reverse direction's final h is its output at T - 1, where it has read one step; its c is right.",
+    "The outputs are right; hidden by T = 1.",
+    "Take h after the last step that was read: the reverse direction's output at 0.",
+    family="reverse-final-state-at-last-step",
+    needs="bidirectional",
+)
+class ReverseHiddenAtLastStep(Equations):
+    def final_of(self, strand: Strand, hs: list[Node], cs: list[Node]) -> tuple[Node, Node]:
+        return (hs[0], cs[-1]) if second(self, strand.place) else super().final_of(strand, hs, cs)
+
+
+@enter(
+    "directions",
     "last-output-of-reverse-at-last-step",
     "The reverse direction's last output is taken at T - 1, where it has read one step.",
     "Outputs of all steps are right; hidden by T = 1.",
