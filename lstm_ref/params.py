@@ -226,6 +226,30 @@ def from_torch(
     return LSTMParams(np.ascontiguousarray(weight_ih.T), np.ascontiguousarray(weight_hh.T), bias, projection)
 
 
+def from_onnx(W: FloatArray, R: FloatArray, B: FloatArray | None = None, P: FloatArray | None = None) -> LSTMParams:
+    """Weights of one direction of ONNX's operator LSTM as `LSTMParams`.
+
+    ONNX's order is i, o, f, c; its matrices act from the left and it adds two biases, which are summed here.
+
+    Parameters
+    ----------
+    W : array (4H, D)
+    R : array (4H, H)
+    B : array (8H,) or None
+        The input's bias, then the recurrent one.
+    P : array (3H,) or None
+        Peepholes of the gates i, o and f, one behind the other.
+
+    Notes
+    -----
+    Source: https://onnx.ai/onnx/operators/onnx__LSTM.html.
+    """
+    kernel, recurrent_kernel = (reorder_gates(np.ascontiguousarray(a.T), "iofc") for a in (W, R))
+    bias = None if B is None else reorder_gates(np.add(*np.split(as_float_array("B", B), 2)), "iofc")
+    peephole = None if P is None else np.stack([np.split(as_float_array("P", P), 3)[k] for k in (0, 2, 1)])
+    return LSTMParams(kernel, recurrent_kernel, bias, peephole=peephole)
+
+
 def from_cudnn_keras(kernel: FloatArray, recurrent_kernel: FloatArray, bias: FloatArray) -> LSTMParams:
     """Weights of a Keras 2 ``CuDNNLSTM`` as `LSTMParams`.
 

@@ -3,41 +3,55 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from conformance.commands import console
 from conformance.errors import CONFORMS, DOES_NOT
 
+if TYPE_CHECKING:
+    import lstm_ref
+
 
 def inspect(options: argparse.Namespace) -> int:
     """List the LSTMs that a file of weights holds."""
-    from rich.markup import escape
-    from rich.table import Table
-
     import lstm_ref
 
     found = lstm_ref.inspect(options.file)
     if not found:
-        print(f"{options.file} holds no LSTM that is stored as PyTorch or Keras store one.")
+        print(f"{options.file} holds no LSTM that is stored as PyTorch, Keras or ONNX store one.")
         return DOES_NOT
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("name", "layer", "direction", "D", "H", "bias", "dtype", "loadable"):
-        table.add_column(heading, overflow="fold")
-    for info in found:
-        for part in info.parts:
-            loadable = escape(part.unsupported) or "yes"
-            sizes = (str(part.input_size), str(part.hidden_size))
-            table.add_row(
-                escape(part.name),
-                str(part.layer),
-                part.direction,
-                *sizes,
-                "yes" if part.bias else "no",
-                part.dtype,
-                loadable,
-            )
     print(f"{options.file}: {found[0].format}")
-    console().print(table)
+    screen = console()
+    for info in found:
+        screen.print()
+        for line in _described(info):
+            screen.print(line, markup=False, highlight=False)
     return CONFORMS
+
+
+def _described(info: lstm_ref.LSTMInfo) -> list[str]:
+    """An LSTM as a tree: the network, and under it each layer and direction."""
+    place = f" (at {info.path})" if info.path else ""
+    directions = "both directions" if len(info.directions) == 2 else info.directions[0]
+    layers = f"{info.layers} layer{'s' if info.layers > 1 else ''}, {directions}"
+    lines = [f"{info.name or '(top level)'}{place}: {layers}, {'not loadable' if info.unsupported else 'loadable'}"]
+    lines += [f"  {remark}" for remark in info.remarks]
+    if info.unsupported:
+        lines.append(f"  {info.unsupported}")
+    for part in info.parts:
+        sizes = [f"D={part.input_size}", f"H={part.hidden_size}"]
+        sizes += [f"P={part.projection}"] if part.projection else []
+        told = ["bias" if part.bias else "no bias", *(["peephole"] if part.peephole else []), part.dtype]
+        told += [f"merge={part.merge!r}"] if part.merge != "concat" else []
+        told += [f"{name}={value!r}" for name, value in part.options.departures.items()]
+        lines.append(f"  {part.name}  {', '.join([*sizes, *told])}")
+        lines += [f"    {part.unsupported}"] if part.unsupported and len(info.parts) > 1 else []
+    return [escaped(line) for line in lines]
+
+
+def escaped(text: str) -> str:
+    """Text from a file with what a terminal would obey, or cannot show, written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def layout(options: argparse.Namespace) -> int:

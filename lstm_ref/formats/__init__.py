@@ -7,7 +7,10 @@ file is executed, and the file is only ever read.
 from __future__ import annotations
 
 import os
+import re
 import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +24,8 @@ from lstm_ref.errors import (
     UnreadableFileError,
     UnsupportedError,
 )
-from lstm_ref.formats.found import Found, LSTMInfo, PartInfo, find_lstms
+from lstm_ref.formats.found import Found, LSTMInfo, PartInfo, find_lstms, stacked
+from lstm_ref.layer import Layer
 
 if TYPE_CHECKING:
     from lstm_ref.formats.stored import Contents
@@ -31,6 +35,8 @@ __all__ = ["LSTMInfo", "PartInfo", "inspect", "load"]
 
 SUPPORTED = "PyTorch .pt/.pth, .safetensors, Keras .keras, .weights.h5 and legacy .h5"
 LEGACY_TORCH = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
+WRAPPERS = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+"""What PyTorch's wrappers put into the names of what they wrap; a name may be given without."""
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -56,62 +62,103 @@ def inspect(path: str | os.PathLike[str]) -> list[LSTMInfo]:
     return [found.info for found in _find(Path(path))]
 
 
-def load(path: str | os.PathLike[str], name: str | None = None) -> Network:
+def load(path: str | os.PathLike[str], name: str | Sequence[str] | None = None) -> Network:
     """The network whose weights a file holds.
 
     Parameters
     ----------
     path : str or path
         As for `inspect`.
-    name : str, optional
+    name : str or sequence of str, optional
         Which LSTM, if the file holds several: its name or its part's name as `inspect` lists them, or
         the last words of one, such as "decoder.lstm" for "model_state.decoder.lstm". A part is one layer
-        in one direction, and becomes a network that runs forward in time.
+        in one direction, and becomes a network that runs forward in time. Several names of LSTMs, of which each takes
+        the output of the one before, become one network of all their layers.
 
     Returns
     -------
     Network
-        float16 and bfloat16 weights become float32.
+        All layers and directions of the LSTM, with the options that the file says it has. float16 and bfloat16 weights
+        become float32.
 
     Raises
     ------
     LSTMError
-        One of `lstm_ref.errors`, with the reason.
+        One of `lstm_ref.errors`, with the reason. Nothing that belongs to the LSTM is left out: what cannot be read or
+        computed is an error.
     """
     from lstm_ref.network import Network
 
     path = Path(path)
     found = _find(path)
     if not found:
-        raise NoLSTMError(f"{path} holds no LSTM that is stored as PyTorch or Keras store one.")
-    lstm, part = _pick(path, found, name)
-    problem = lstm.info.unsupported if part is None else part.unsupported
+        raise NoLSTMError(f"{path} holds no LSTM that is stored as PyTorch, Keras or ONNX store one.")
+    if name is None and len(found) > 1:
+        listing = _listed([lstm.info.name for lstm in found])
+        raise LSTMNameError(f"{path} holds {len(found)} LSTMs: {listing}. Say which one with name=.")
+    if name is None or isinstance(name, str):
+        lstm, part = (found[0], None) if name is None else _pick(path, found, name)
+        if part is None:
+            _check(path, lstm.info)
+            return Network(lstm.layers())
+        if part.unsupported:
+            raise UnsupportedError(f"{path}: {part.name!r} cannot be loaded: {part.unsupported}.")
+        return Network(Layer(lstm.part(part.name), options=replace(part.options, go_backwards=False)))
+    return Network(_several(path, found, name))
+
+
+def _check(path: Path, info: LSTMInfo) -> None:
+    if info.unsupported:
+        able = [part.name for part in info.parts if not part.unsupported]
+        parts = f" It has the parts {_listed(able)}." if able and len(info.parts) > 1 else ""
+        raise UnsupportedError(f"{path}: {info.name!r} cannot be loaded: {info.unsupported}.{parts}")
+
+
+def _several(path: Path, found: list[Found], names: Sequence[str]) -> list[Layer]:
+    """The layers of the LSTMs called `names`, each of which takes the output of the one before."""
+    chosen = []
+    for name in names:
+        lstm, part = _pick(path, found, name)
+        if part is not None:
+            raise LSTMNameError(f"{path}: {name!r} is a part; of several names, each has to be a whole LSTM's.")
+        _check(path, lstm.info)
+        chosen.append(lstm)
+    if not chosen:
+        raise LSTMNameError(f"{path}: no name is given, expected those of one LSTM or of several.")
+    layers, problem = stacked(chosen)
     if problem:
-        parts = ", ".join(repr(p.name) for p in lstm.info.parts)
-        raise UnsupportedError(f"{path}: {lstm.info.name!r} cannot be loaded: {problem}. It has the parts {parts}.")
-    chosen = part or lstm.info.parts[0]
-    return Network(lstm.read[chosen.name]())
+        raise LSTMNameError(f"{path}: {_listed([*names])} are not one network: {problem}.")
+    return layers
 
 
-def _pick(path: Path, found: list[Found], name: str | None) -> tuple[Found, PartInfo | None]:
+def _listed(names: Sequence[str], most: int = 20) -> str:
+    """Names for a message, the first of them if there are many."""
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more (lstm_ref.inspect lists them)"
+
+
+def _pick(path: Path, found: list[Found], name: str) -> tuple[Found, PartInfo | None]:
     """The LSTM that `name` means, and the part if it means one."""
     choices: list[tuple[set[str], Found, PartInfo | None]] = []
     for lstm in found:
         choices.append(({lstm.info.name, lstm.info.path} if lstm.info.path else {lstm.info.name}, lstm, None))
         choices.extend(({part.name}, lstm, part) for part in lstm.info.parts)
-    listing = ", ".join(repr(lstm.info.name) for lstm in found)
-    if name is None:
-        if len(found) > 1:
-            raise LSTMNameError(f"{path} holds {len(found)} LSTMs: {listing}. Say which one with name=.")
-        return found[0], None
-    exact = [choice for choice in choices if name in choice[0]]
-    ending = [choice for choice in choices if any(n.endswith((f".{name}", f"/{name}")) for n in choice[0])]
-    fitting = exact or ending
-    if len(fitting) != 1:
-        reason = "fits none" if not fitting else f"fits {len(fitting)}"
-        parts = ", ".join(repr(part.name) for lstm in found for part in lstm.info.parts)
-        raise LSTMNameError(f"{path}: the name {name!r} {reason} of its LSTMs {listing} and their parts {parts}.")
-    return fitting[0][1:]
+    wanted = WRAPPERS.sub("", name)
+    tries: list[Callable[[str], bool]] = [
+        lambda known: known == name,
+        lambda known: known.endswith((f".{name}", f"/{name}")),
+        lambda known: f".{WRAPPERS.sub('', known)}".endswith(f".{wanted}"),
+    ]
+    for fits in tries:
+        fitting = [choice for choice in choices if any(fits(known) for known in choice[0])]
+        if len(fitting) == 1:
+            return fitting[0][1:]
+        if fitting:
+            break
+    reason = "fits none" if not fitting else f"fits {len(fitting)}"
+    parts = _listed([part.name for lstm in found for part in lstm.info.parts])
+    listing = _listed([lstm.info.name for lstm in found])
+    raise LSTMNameError(f"{path}: the name {name!r} {reason} of its LSTMs {listing} and their parts {parts}.")
 
 
 def _find(path: Path) -> list[Found]:

@@ -25,11 +25,15 @@ class StoredTensor:
     shape : tuple of int
     read : callable
         Returns the array in its stored dtype; bfloat16 as its upper 16 bits, uint16.
+    problem : str
+        Why its numbers cannot be read here, as in "is a sparse tensor"; empty when they can. An LSTM that it belongs to
+        is refused, whatever else the file holds.
     """
 
     dtype: str
     shape: tuple[int, ...]
     read: Callable[[], np.ndarray[Any, Any]]
+    problem: str = ""
 
 
 @dataclass(frozen=True)
