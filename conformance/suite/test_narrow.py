@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 import pytest
 import torch
 
 from conformance.cases.draw import Draw
-from lstm_ref import Layer, Network, from_torch
+from lstm_ref import Layer, LSTMParams, Network, from_torch
 
 ROUNDOFFS = 2
 """How far the two may be apart, in eps of the dtype and of the largest number; 1.4 was measured."""
@@ -19,24 +21,23 @@ ROUNDOFFS = 2
 def test_pytorch(dtype: str, layers: int, both: bool) -> None:
     B, T, D, H = 4, 20, 5, 7
     torch.manual_seed(0)
-    module = torch.nn.LSTM(D, H, layers, bidirectional=both, batch_first=True).to(getattr(torch, dtype))
+    module: Any = torch.nn.LSTM(D, H, layers, bidirectional=both, batch_first=True).to(getattr(torch, dtype))
     numpy_dtype = np.dtype(getattr(ml_dtypes, dtype, dtype))
 
-    def narrow(tensor: torch.Tensor) -> np.ndarray:  # type: ignore[type-arg]  # the dtype is no NumPy class
+    def narrow(tensor: torch.Tensor) -> Any:
         return np.asarray(tensor.detach().float().numpy().astype(numpy_dtype))  # exact
 
-    def part(k: int, suffix: str) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    def part(k: int, suffix: str = "") -> LSTMParams:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return {name: narrow(getattr(module, f"{name}_l{k}{suffix}")) for name in names}
+        return from_torch(**{name: narrow(getattr(module, f"{name}_l{k}{suffix}")) for name in names})
 
-    suffixes = ("", "_reverse")[: 1 + both]
-    network = Network([Layer(*(from_torch(**part(k, suffix)) for suffix in suffixes)) for k in range(layers)])
-    x = torch.from_numpy(Draw("narrow").uniform(1.0, B, T, D)).to(module.weight_ih_l0.dtype).requires_grad_()
+    network = Network([Layer(part(k), part(k, "_reverse") if both else None) for k in range(layers)])
+    x: Any = torch.from_numpy(Draw("narrow").uniform(1.0, B, T, D)).to(module.weight_ih_l0.dtype).requires_grad_()
     output, (h, c) = module(x)
     torch.autograd.backward([output], [torch.ones_like(output)])
     run = network.forward(narrow(x))
     grads = network.backward(run, np.ones(output.shape, numpy_dtype))
-    first = grads if layers == 1 else grads.layers[0].forward
+    first: Any = grads if layers == 1 else grads.layers[0].forward
     pairs = {
         "output": (run.output, output),
         "h": (run.h, h),
