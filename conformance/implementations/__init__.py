@@ -19,8 +19,14 @@ FRAMEWORKS = ("torch", "keras", "tensorflow", "flint", "onnx", "onnxruntime")
 
 
 @cache
-def built_in(name: str) -> Implementation:
+def built_in(name: str, seldom: bool = False) -> Implementation:
     """The implementation called `name`: one of `BUILT_IN` or of `FORWARD_ONLY`.
+
+    Parameters
+    ----------
+    name : str
+    seldom : bool
+        Whether few cases of a kind are to come, so that tracing a function for the kind takes longer than it saves.
 
     Raises
     ------
@@ -39,7 +45,7 @@ def built_in(name: str) -> Implementation:
                 f"{name} needs {error.name}, which is not installed: pip install 'lstm-conformance[{NEEDS[name]}]'"
             ) from error
         raise
-    compute: Implementation = module.compute
+    compute: Implementation = getattr(module, "eager", module.compute) if seldom else module.compute
     return compute
 
 

@@ -18,7 +18,6 @@ Where two results are compared that both come of rounding, a live framework's an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -55,7 +54,6 @@ def allowed_from_truth(case: Case, dtype: np.dtype[Any], runs: int = RUNS) -> di
     return {quantity: allowed_error(found, dtype) for quantity, found in noise(case, dtype, runs).items()}
 
 
-@lru_cache(maxsize=8)  # a case's oracles, or checks, follow each other; cases are told apart by identity
 def allowed_between(case: Case) -> Allowed:
     """The largest difference of each quantity, where what is expected was computed in the case's dtype."""
     B, T, _, _ = case.sizes

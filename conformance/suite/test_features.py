@@ -21,7 +21,6 @@ from conformance.cases.matrix import flags_of_sizes
 from conformance.cases.network import NetworkSpec
 from conformance.fixtures.networks import NetworkVector, network_plan
 from conformance.implementations import FORWARD_ONLY, ORACLES, built_in, refusal
-from conformance.implementations.keras import eager
 from lstm_ref import Options
 from lstm_ref.errors import UnsupportedError
 
@@ -68,9 +67,7 @@ def computed(spec: NetworkSpec) -> tuple[Case, Result]:
 @pytest.mark.parametrize(("spec", "oracle"), parameters())
 def test_network_is_the_frameworks(spec: NetworkSpec, oracle: str, verdict: Callable[..., None]) -> None:
     case, actual = computed(spec)
-    engine = (
-        eager if oracle == "keras" else built_in(oracle)
-    )  # a trace costs seconds, and most kinds are met once or twice
+    engine = built_in(oracle, seldom=True)  # most kinds are met once or twice
     verdict(oracle, case, actual, engine(case), forward_only=oracle in FORWARD_ONLY)
 
 

@@ -124,7 +124,11 @@ class Report:
 
     def of_network(self, trial: str) -> bool:
         """Whether a trial's case has features, rather than being a plain LSTM."""
-        return trial in self.trials and bool(features(self.trials[trial].case))
+        return trial in self._networks
+
+    @cached_property
+    def _networks(self) -> frozenset[str]:
+        return frozenset(id for id, trial in self.trials.items() if features(trial.case))
 
     @cached_property
     def plain(self) -> Report:
@@ -136,7 +140,11 @@ class Report:
 
     def of_profile(self, profile: str) -> tuple[CheckResult, ...]:
         """The results that a profile asks for."""
-        return tuple(r for r in self.results if r.behaviour or asks_for(profile, r.quantity))
+        return self.results if profile != "forward" else self._forward
+
+    @cached_property
+    def _forward(self) -> tuple[CheckResult, ...]:
+        return tuple(r for r in self.results if r.behaviour or asks_for("forward", r.quantity))
 
     @property
     def profiles(self) -> tuple[str, ...]:
