@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", "put a candidate on trial: exit status 0 if it conforms, 1 if not, 2 on misuse")
     check.add_argument("candidate", metavar="CANDIDATE", help=CANDIDATE)
     check.add_argument(
-        "--against", choices=("fixtures", "torch", "keras", "all"), default="fixtures", help="who says what is right"
+        "--against", choices=("fixtures", "torch", "keras", "all"), help="who says what is right (default: fixtures)"
     )
     check.add_argument(
         "--profile",
@@ -90,6 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     repro.add_argument("case", metavar="CASE", help="a case's id, as the report names it")
     repro.set_defaults(run="trial:repro")
     for made in (check, repro):
+        made.add_argument(
+            "--model",
+            metavar="FILE[:NAME]",
+            help="with a trained model's own weights and sizes, of any file that `inspect` lists, against a live framework",
+        )
+        made.add_argument(
+            "--input", type=Path, metavar="F.npz", help="with --model: a case of these inputs as well: x (B, T, D)"
+        )
         made.add_argument(
             "--seconds", type=_positive, default=10.0, metavar="S", help="computing time of one call (default: 10)"
         )

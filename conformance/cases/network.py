@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,16 +120,12 @@ class NetworkSpec:
             layers.append(Layer(**weights, merge=merge, options=options))
             width = layers[-1].output_size
         B, T = self.B, self.T
-        shapes = _state_shapes(layers, B)
+        shapes = state_shapes(layers, B)
         single = len(layers) == 1 and self.direction != "both"
         mask = self._mask(draw)
 
         def states(bound: float, which: int, on: bool) -> Any:
-            arrays = [drawn(bound, *shape[which]) * dtype.type(on) for shape in shapes]
-            if len(set(shapes)) == 1:
-                joined = np.concatenate(arrays)
-                return joined[0] if single else joined
-            return tuple(arrays)
+            return as_states([drawn(bound, *shape[which]) * dtype.type(on) for shape in shapes], layers)
 
         return Case(
             self.id, dtype,
@@ -196,7 +192,15 @@ class NetworkSpec:
         return tuple(every)
 
 
-def _state_shapes(layers: list[Layer], B: int) -> list[tuple[tuple[int, int, int], tuple[int, int, int]]]:
+def as_states(arrays: list[FloatArray], layers: Sequence[Layer]) -> Any:
+    """The states of all layers, (directions, B, units) each, in the form that a case has them in."""
+    if len({(layer.hidden_size, layer.state_size) for layer in layers}) > 1:
+        return tuple(arrays)
+    joined = np.concatenate(arrays)
+    return joined[0] if len(joined) == 1 else joined
+
+
+def state_shapes(layers: Sequence[Layer], B: int) -> list[tuple[tuple[int, int, int], tuple[int, int, int]]]:
     """The shapes of h and c of each layer."""
     return [
         ((len(layer.directions), B, layer.state_size), (len(layer.directions), B, layer.hidden_size))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from conformance.commands import console
 from conformance.errors import CONFORMS, DOES_NOT
+
+if TYPE_CHECKING:
+    from conformance.trial.results import Trial
 
 
 def check(options: argparse.Namespace) -> int:
@@ -27,9 +31,18 @@ def check(options: argparse.Namespace) -> int:
     require_distinct(wanted)
     for path in wanted:
         require_writable(path)
+    model, words = _model(options)
+    against = options.against or ("fixtures" if model is None else "model")
     with Worker(options.candidate, options.seconds, options.memory, options.traceback) as candidate:
         report = run(
-            candidate, options.candidate, options.against, options.profile, strict=options.strict, features=features
+            candidate,
+            options.candidate,
+            against,
+            options.profile,
+            strict=options.strict,
+            features=features,
+            model=model,
+            words=words,
         )
         diagnosis = diagnose(candidate, report) if report.noticed else Diagnosis()
     changes = None if options.baseline is None else json_report.compare_with(report, options.baseline)
@@ -47,9 +60,27 @@ def check(options: argparse.Namespace) -> int:
     return CONFORMS if good else DOES_NOT
 
 
+def _model(options: argparse.Namespace) -> tuple[list[Trial] | None, tuple[str, ...]]:
+    """The trials of --model FILE[:NAME] and --input, and these words themselves; None if no model is given."""
+    import lstm_ref
+    from conformance.cases.model import read_inputs, split_model
+    from conformance.errors import CandidateError
+    from conformance.trial.model import model_trials
+
+    if options.model is None:
+        if options.input is not None:
+            raise CandidateError("--input goes with --model: it is given to the model's network.")
+        return None, ()
+    if getattr(options, "against", None) is not None:
+        raise CandidateError("--against and --model exclude each other: a model has cases of its own.")
+    network = lstm_ref.load(*split_model(options.model))
+    words = ("--model", options.model, *(("--input", str(options.input)) if options.input is not None else ()))
+    return model_trials(network.layers, None if options.input is None else read_inputs(options.input)), words
+
+
 def repro(options: argparse.Namespace) -> int:
     """Run one case, print its numbers and a program that shows the same."""
-    from conformance.cases.features import FEATURES
+    from conformance.cases.features import FEATURES, features
     from conformance.errors import CandidateError
     from conformance.report.repro import snippet
     from conformance.trial.declare import asked_features, meets
@@ -59,10 +90,12 @@ def repro(options: argparse.Namespace) -> int:
     words = options.case.split(":")
     if words[0] == "behaviour":
         raise CandidateError(f"{options.case!r} is a check of behaviour, which no single case shows.")
-    oracle = words[0] if words[0] in ("torch", "keras") else "fixtures"
+    oracle = words[0] if words[0] in ("torch", "keras", "certified") else "fixtures"
     id = ":".join(words[: 1 if oracle == "fixtures" else 2])  # the id of a check has its quantity behind the case's
     every = frozenset(FEATURES)
-    found = [trial for trial in trials(oracle, features=every) if trial.id == id]
+    model, words_of_model = _model(options)
+    every_trial = trials(oracle, features=every) if model is None else model
+    found = [trial for trial in every_trial if trial.id == id]
     if not found:
         raise CandidateError(f"there is no case {id!r}; `fixtures list` has the vectors: add -float64 or -float32.")
     trial = found[0]
@@ -82,7 +115,9 @@ def repro(options: argparse.Namespace) -> int:
         alone = "The same without lstm-conformance:"
         if candidate.needs_conformance:
             alone = "The same as a program; lstm-conformance has to be there, since the candidate imports it:"
-        print(f"\n{alone}\n\n{snippet(options.candidate, trial, outcome, failed[0])}")
+        elif words_of_model or features(trial.case):
+            alone = "The same as a program; lstm-conformance has to be there, since the case is of many parts:"
+        print(f"\n{alone}\n\n{snippet(options.candidate, trial, outcome, failed[0], words_of_model)}")
     _show_printed(candidate.printed, all_of_it=True)
     return DOES_NOT if failed else CONFORMS
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.cases.features import features
+from conformance.cases.model import split_model
 from conformance.fixtures.store import vector_path
 from conformance.judging.compare import name_index
 from conformance.trial.call import Outcome
@@ -18,7 +19,7 @@ INLINE = 2000
 """Up to so many numbers, the case is written out; beyond, it is read from the golden vector's file."""
 
 
-def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult) -> str:
+def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult, model: tuple[str, ...] = ()) -> str:
     """A program that calls the candidate on the case; for a large case it reads the golden vector's file.
 
     Parameters
@@ -30,6 +31,8 @@ def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult) -> st
         What the candidate gave.
     worst : CheckResult
         The failure to show.
+    model : tuple of str
+        The words of the command line that name the model whose case it is; empty for the suite's own.
     """
     case, params = trial.case, trial.case.params
     numbers = sum(a.size for a in (case.x, case.d_output, params.kernel, params.recurrent_kernel))
@@ -40,7 +43,7 @@ def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult) -> st
 
     arrays = {name: getattr(case, name) for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}
     weights = {"kernel": params.kernel, "recurrent_kernel": params.recurrent_kernel, "bias": params.bias}
-    lines = _network(spec, case) if features(case) else None
+    lines = _of_model(spec, case, model) if model else _network(spec, case) if features(case) else None
     if lines is None:
         lines = ["import types", *_import(spec), "import numpy as np"]
         if read:
@@ -86,6 +89,24 @@ def _network(spec: str, case: Case) -> list[str]:
         "",
         f"vectors = golden(({case.dtype.name!r},), features={sorted(features(case))})",
         f"case = next(vector.case for vector in vectors if vector.case.id == {case.id!r})",
+        "result = lstm(case)",
+    ]
+
+
+def _of_model(spec: str, case: Case, words: tuple[str, ...]) -> list[str]:
+    """The same for a model's case, which this package makes of the model's file."""
+    named = dict(zip(words[::2], words[1::2], strict=True))
+    file, name = split_model(named["--model"])
+    given = f", read_inputs({str(Path(named['--input']).resolve())!r})" if "--input" in named else ""
+    load = f"lstm_ref.load({str(Path(file).resolve())!r}{f', {name!r}' if name else ''})"
+    return [
+        "from conformance.cases.model import model_cases, read_inputs  # lstm-conformance has to be there",
+        "import lstm_ref",
+        *_import(spec),
+        "import numpy as np",
+        "",
+        f"cases = model_cases({load}.layers, {case.dtype.name!r}{given})",
+        f"case = next(case for case in cases if case.id == {case.id!r})",
         "result = lstm(case)",
     ]
 

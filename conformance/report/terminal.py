@@ -13,6 +13,7 @@ from conformance.cases.features import FEATURES
 from conformance.diagnosis.finding import Diagnosis
 from conformance.report.json_report import NOTHING, Changes, by_message, explained, headline, standing
 from conformance.trial.checks import CHECKS
+from conformance.trial.model import first_wrong
 from conformance.trial.results import STATUSES, CheckResult, Report
 
 MOST, FEW = 12, 4
@@ -57,6 +58,7 @@ def show(
         console.print(f"Its results have unknown keys: {escape(', '.join(report.unknown[:MOST]))}", highlight=False)
     console.print(_table(report))
     _diagnosis(diagnosis, report, console)
+    _layers(report, console)
     _failures(report, spec, console)
     if changes is not None:
         _changes(changes, console)
@@ -64,6 +66,8 @@ def show(
 
 def _features(report: Report) -> str:
     """What was asked for beyond the plain LSTM, and what was not, in a line."""
+    if report.model:
+        return escape(f"Asked for the network of {report.model[1]}: {', '.join(report.asked) or 'a plain LSTM'}")
     asked = f"the plain LSTM{', ' if report.asked else ' alone'}{', '.join(report.asked)}"
     if report.not_asked:
         every = len(report.not_asked) == len(FEATURES)
@@ -131,6 +135,24 @@ def _diagnosis(diagnosis: Diagnosis, report: Report, console: Console) -> None:
         console.print(f"  {word}  {escape(statement.text)}", highlight=False, soft_wrap=True)
 
 
+def _layers(report: Report, console: Console) -> None:
+    """Of a model's case that has wrong states, how near each layer comes."""
+    found = first_wrong(report) if report.model else None
+    if found is None:
+        return
+    trial, rows = found
+    console.print(f"\nLayer by layer, final states in {escape(trial)}, error / allowed:", highlight=False)
+    told = False
+    for name, shares in rows:
+        beyond = [state for state, share in shares.items() if share > 1]
+        numbers = "  ".join(f"{state} {share:<8.3g}" for state, share in shares.items()) or "not given"
+        first = "  <- the first that is wrong" if beyond and not told else ""
+        told = told or bool(beyond)
+        console.print(f"  {name:<16}{numbers}{first}", style="red" if beyond else "", highlight=False)
+    if not told:
+        console.print("  all are right: it is the output that is not", highlight=False)
+
+
 def _failures(report: Report, spec: str, console: Console) -> None:
     for result in [r for r in report.failures if r.behaviour][:MOST]:
         console.print(f"\n{result.id}\n  {escape(result.message)}", highlight=False, soft_wrap=True)
@@ -164,7 +186,7 @@ def _failures(report: Report, spec: str, console: Console) -> None:
     for result in _distinct(in_case):
         console.print(f"  {escape(result.message)}", highlight=False, soft_wrap=True)
     console.print(
-        escape(f"Repeat it:  {shlex.join(['lstm-conformance', 'repro', spec, smallest.trial])}"),
+        escape(f"Repeat it:  {shlex.join(['lstm-conformance', 'repro', spec, smallest.trial, *report.model])}"),
         highlight=False,
         soft_wrap=True,
     )

@@ -217,5 +217,8 @@ CHECKS: dict[str, Check] = {
 }
 """Check's name to the check; the order in which they are run."""
 
+OF_NETWORKS = ("shapes", "dtype", "repeatable", "inputs-unchanged")
+"""Those that a network can be put to; the others know the plain LSTM's axes alone."""
+
 VECTOR = "sizes-b4-t6-d2-h3"
 """The golden vector that behaviour is checked on: everything non-zero and different."""

@@ -108,6 +108,8 @@ class Report:
         Whether remarks count against the candidate.
     features : frozenset of str
         What was asked of it beyond the plain LSTM.
+    model : tuple of str
+        The words of the command line that name the model whose cases these are; empty for the suite's own.
     """
 
     candidate: str
@@ -121,6 +123,7 @@ class Report:
     given: dict[str, dict[str, Any]] = field(default_factory=dict)
     strict: bool = False
     features: frozenset[str] = frozenset()
+    model: tuple[str, ...] = ()
 
     def of_network(self, trial: str) -> bool:
         """Whether a trial's case has features, rather than being a plain LSTM."""

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from conformance.case import Case, Result
+from conformance.case import Case, Result, kind_of
 from conformance.cases.features import FEATURES
+from conformance.cases.features import features as features_of
 from conformance.cases.matrix import DTYPES
 from conformance.errors import CandidateError, OracleError
 from conformance.fixtures.store import FORMAT, Golden, golden
@@ -22,7 +23,7 @@ from conformance.implementations import ORACLES, built_in, refusal
 from conformance.judging.compare import compare_quantity
 from conformance.judging.tolerance import Allowed, allowed_between
 from conformance.trial.call import SECONDS, SLOW, Caller, Outcome, caller, copied
-from conformance.trial.checks import CHECKS, VECTOR, CallFailed, Check, NotApplicable, NotJudged, Remark
+from conformance.trial.checks import CHECKS, OF_NETWORKS, VECTOR, CallFailed, Check, NotApplicable, NotJudged, Remark
 from conformance.trial.declare import asked_features, excused, meets, reduced
 from conformance.trial.results import PROFILES, CheckResult, Report, Trial, profile_of
 
@@ -147,7 +148,9 @@ def behave(
     return CheckResult(id, case.id, name, "failed" if problem else "passed", f"{name}: {problem}" if problem else "")
 
 
-def behaviours(call: Caller, without: frozenset[str], quantities: Sequence[str]) -> list[CheckResult]:
+def behaviours(
+    call: Caller, without: frozenset[str], quantities: Sequence[str], cases: Sequence[Case] | None = None
+) -> list[CheckResult]:
     """The results of all checks of behaviour, in both dtypes, on one golden vector cut to what the candidate takes.
 
     Parameters
@@ -157,16 +160,18 @@ def behaviours(call: Caller, without: frozenset[str], quantities: Sequence[str])
     without : frozenset of str
     quantities : sequence of str
         What is looked at: a profile's.
+    cases : sequence of Case, optional
+        One of each dtype to check it on instead.
     """
 
     def narrowed(case: Case) -> Outcome:
         outcome = call(case)
-        return replace(outcome, result={name: a for name, a in outcome.result.items() if name in quantities})
+        return replace(outcome, result={name: a for name, a in outcome.result.items() if kind_of(name) in quantities})
 
     return [
         behave(check, CHECKS[check], narrowed, case, without, call.mutated)
-        for case in behaviour_cases(without)
-        for check in CHECKS
+        for case in (behaviour_cases(without) if cases is None else cases)
+        for check in (CHECKS if not features_of(case) else OF_NETWORKS)
     ]
 
 
@@ -189,6 +194,8 @@ def run(
     strict: bool = False,
     features: frozenset[str] = frozenset(),
     folder: Path | None = None,
+    model: Sequence[Trial] | None = None,
+    words: tuple[str, ...] = (),
 ) -> Report:
     """Put a candidate on trial.
 
@@ -211,6 +218,10 @@ def run(
         What is asked of it beyond the plain LSTM, besides what it declares that it has.
     folder : Path, optional
         Where the golden vectors are; those of this installation when not given.
+    model : sequence of Trial, optional
+        The trials of a model, instead of all others; see `conformance.trial.model`. What the model has is asked for.
+    words : tuple of str
+        How the command line names the model.
 
     Raises
     ------
@@ -219,8 +230,13 @@ def run(
     """
     call = caller(candidate, seconds)
     without = call.without
+    if model is not None:
+        features = frozenset().union(*(features_of(trial.case) for trial in model))
+        if lacking := features & without:
+            raise CandidateError(f"the model has {', '.join(sorted(lacking))}, and {name} declares that it is without.")
     asked = asked_features(frozenset(FEATURES) if profile == "full" else call.features | features, without)
-    met = [trial for trial in trials(against, DTYPES, asked, folder) if meets(trial.case, without, asked)]
+    found = trials(against, DTYPES, asked, folder) if model is None else model
+    met = [trial for trial in found if meets(trial.case, without, asked)]
     if not met:
         raise CandidateError(f"{name} declares that it is without {', '.join(sorted(without))}: no case meets that.")
     outcomes = _outcomes(call, met)
@@ -234,10 +250,19 @@ def run(
         if sum(a.size for a in outcomes[trial.id].result.values() if isinstance(a, np.ndarray)) <= KEPT
     }
     profile = profile or profile_of(r.quantity for r in results if r.comparison is not None)
-    results += behaviours(call, without, PROFILES[profile])
-    sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaviour_cases(without)}
+    behaving = behaviour_cases(without) if model is None else _of_each_dtype(met)
+    results += behaviours(call, without, PROFILES[profile], behaving)
+    sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaving}
     kept = {trial.id: trial for trial in met}
-    return Report(name, against, tuple(results), profile, without, tuple(unknown), sizes, kept, given, strict, asked)
+    return Report(
+        name, against, tuple(results), profile, without, tuple(unknown), sizes, kept, given, strict, asked, words
+    )
+
+
+def _of_each_dtype(met: Sequence[Trial]) -> list[Case]:
+    """The case with the most samples of each dtype: two may be told apart, and exchanged."""
+    cases = sorted((trial.case for trial in met), key=lambda case: (case.sizes[0], case.sizes[1]))
+    return list({case.dtype: case for case in cases}.values())
 
 
 def _outcomes(call: Caller, met: Sequence[Trial]) -> dict[str, Outcome]:

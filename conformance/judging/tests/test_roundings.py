@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conformance.cases.flat import arrays_of, layers_of, of_arrays
 from conformance.cases.matrix import DTYPES, Spec
 from conformance.cases.network import NetworkSpec
 from conformance.implementations import certified, reference
@@ -18,6 +19,7 @@ from conformance.judging.compare import compare
 from conformance.judging.noise import RUNS, noise, perturbed
 from conformance.judging.roundings import RandomlyRounded
 from conformance.judging.tolerance import allowed_between, allowed_from_truth
+from lstm_ref import Options
 
 every_network = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.id)
 
@@ -95,3 +97,16 @@ def test_of_a_network_with_many_numbers_fewer_runs_are_made(monkeypatch: pytest.
     for units, direction in (((10,), "forward"), ((10,), "both"), ((10, 10), "both")):
         allowed_between(NetworkSpec(4, 50, 3, units, direction=direction).build())
     assert asked == [20, 10, 5]
+
+
+def test_a_slope_that_jumps_where_float32_underflows_has_the_noise_of_it() -> None:
+    """At c' = i g with i = 5e-42 and c = 0, relu's slope is 1 in float64, and 0 in float32."""
+    options = Options(activation="relu")
+    case = replace(NetworkSpec(2, 1, 3, (4,), state=False, options=options, cotangents="h"), dtype="float32").build()
+    bias = np.concatenate([np.full(4, -95.0), np.zeros(4), np.full(4, 3.0), np.zeros(4)]).astype(np.float32)
+    case = replace(case, params=replace(case.params, bias=bias), layers=())
+    wide = of_arrays({n: a.astype("float64") for n, a in arrays_of(case).items()}, "wide", "float64", layers_of(case))
+    truth, actual = reference.compute(wide), reference.compute(case)
+    assert not np.array_equal(truth["d_c0"] != 0, actual["d_c0"] != 0)
+    told = compare(case, actual, truth, allowed_from_truth(case, case.dtype))
+    assert [str(one) for one in told if not one.passed] == []

@@ -37,8 +37,9 @@ def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:
     texts, results = Texts(), report.of_profile(report.profile)
     checks = tally("", results)
     matrix, behaviour = cases(report), behaviours(report)
-    repeat = f"lstm-conformance repro {shlex.quote(spec)}"
-    again = f"lstm-conformance check {shlex.quote(spec)} --against {report.against} --profile {report.profile}"
+    repeat = f"lstm-conformance repro {shlex.join([spec, *report.model])}"
+    against = shlex.join(report.model or ("--against", report.against))
+    again = f"lstm-conformance check {shlex.quote(spec)} {against} --profile {report.profile}"
     again += " --strict" if report.strict else ""
     page = _templates().get_template("page.html")
     document = page.render(
