@@ -97,7 +97,9 @@ def test_the_models_weights_and_the_inputs_given_are_what_is_tried(model: Path, 
     np.testing.assert_array_equal(given.x, x)
     np.testing.assert_array_equal(given.mask, mask)
     for case in (*drawn, given):
-        np.testing.assert_array_equal(case.layers[1].reverse.kernel, network.layers[1].reverse.kernel)
+        np.testing.assert_array_equal(
+            case.layers[1].directions["reverse"].kernel, network.layers[1].directions["reverse"].kernel
+        )
     assert len({case.x.shape for case in drawn}) == 3
 
 
