@@ -57,6 +57,10 @@ class MissingPackageError(LSTMError, ImportError):
     """Reading this format needs a package that is not installed."""
 
 
+class AssumedWarning(UserWarning):
+    """A file holds weights alone, and what else an LSTM computes with was taken to be its library's default."""
+
+
 def shape_error(
     name: str, symbols: str, expected: Sequence[int | None], actual: Sequence[int], remedy: str
 ) -> ShapeError:

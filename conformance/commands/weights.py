@@ -36,6 +36,8 @@ def _described(info: lstm_ref.LSTMInfo) -> list[str]:
     layers = f"{info.layers} layer{'s' if info.layers > 1 else ''}, {directions}"
     lines = [f"{info.name or '(top level)'}{place}: {layers}, {'not loadable' if info.unsupported else 'loadable'}"]
     lines += [f"  {remark}" for remark in info.remarks]
+    if info.assumed:
+        lines.append("  The file has its weights alone: that it computes as Keras does by default is assumed.")
     if info.unsupported:
         lines.append(f"  {info.unsupported}")
     for part in info.parts:

@@ -35,6 +35,8 @@ from lstm_ref.formats.pickle_names import is_data_type, is_key
 FORMATS = ("zip.pt", "legacy.pth", "model.safetensors", "model.keras", "model.weights.h5", "legacy.h5", "keras2.hdf5")
 LONGEST = 20.0  # seconds that reading a file of a few kilobytes may take on a busy machine
 
+pytestmark = pytest.mark.filterwarnings("ignore::lstm_ref.errors.AssumedWarning")
+
 
 def attempt(path: Path) -> LSTMError | None:
     """Inspect and load everything in a file; the error if there is one, and never another kind of error."""

@@ -19,6 +19,9 @@ from conformance.suite.exports import KERAS, TORCH, D, H, exported, trained_tagg
 from lstm_ref.errors import LSTMNameError, UnsupportedError
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::lstm_ref.errors.AssumedWarning")
+
+
 def of_torch(layer: Any, case: Case) -> Result:
     """What a trained ``torch.nn.LSTM`` or ``LSTMCell`` itself computes, gradients included."""
     x, h0, c0 = (torch.tensor(a, requires_grad=True) for a in (case.x, case.h0, case.c0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstm_ref.errors import (
+    AssumedWarning,
     CorruptFileError,
     LSTMError,
     LSTMNameError,
@@ -23,9 +25,11 @@ from lstm_ref.errors import (
     UnknownFormatError,
     UnreadableFileError,
     UnsupportedError,
+    UsageError,
 )
 from lstm_ref.formats.found import Found, LSTMInfo, PartInfo, find_lstms, stacked
 from lstm_ref.layer import Layer
+from lstm_ref.options import Options
 
 if TYPE_CHECKING:
     from lstm_ref.formats.stored import Contents
@@ -62,7 +66,13 @@ def inspect(path: str | os.PathLike[str]) -> list[LSTMInfo]:
     return [found.info for found in _find(Path(path))]
 
 
-def load(path: str | os.PathLike[str], name: str | Sequence[str] | None = None) -> Network:
+def load(
+    path: str | os.PathLike[str],
+    name: str | Sequence[str] | None = None,
+    *,
+    options: Options | None = None,
+    merge: str | None = "concat",
+) -> Network:
     """The network whose weights a file holds.
 
     Parameters
@@ -74,6 +84,12 @@ def load(path: str | os.PathLike[str], name: str | Sequence[str] | None = None) 
         the last words of one, such as "decoder.lstm" for "model_state.decoder.lstm". A part is one layer
         in one direction, and becomes a network that runs forward in time. Several names of LSTMs, of which each takes
         the output of the one before, become one network of all their layers.
+    options : Options, optional
+        For Keras's files of weights alone, which do not tell it: how the LSTM computes, such as
+        ``Options(activation="relu", go_backwards=True)``. When it is not given, Keras's defaults are taken, with an
+        `lstm_ref.errors.AssumedWarning`.
+    merge : str or None
+        Beside `options`: how its two directions become one; see `lstm_ref.Layer`.
 
     Returns
     -------
@@ -100,11 +116,30 @@ def load(path: str | os.PathLike[str], name: str | Sequence[str] | None = None) 
         lstm, part = (found[0], None) if name is None else _pick(path, found, name)
         if part is None:
             _check(path, lstm.info)
-            return Network(lstm.layers())
+            _known(path, [lstm], options)
+            return Network(lstm.layers(options, merge))
+        _known(path, [lstm], options)
         if part.unsupported:
             raise UnsupportedError(f"{path}: {part.name!r} cannot be loaded: {part.unsupported}.")
-        return Network(Layer(lstm.part(part.name), options=replace(part.options, go_backwards=False)))
+        return Network(Layer(lstm.part(part.name), options=replace(options or part.options, go_backwards=False)))
+    if options is not None:
+        raise UsageError("options can be given for one LSTM alone; load each, and make one Network of their layers.")
     return Network(_several(path, found, name))
+
+
+def _known(path: Path, chosen: list[Found], options: Options | None) -> None:
+    """Say what is taken for granted; refuse options that the file itself tells."""
+    assumed = [lstm.info.name for lstm in chosen if lstm.info.assumed]
+    if options is not None and not assumed:
+        raise UsageError(f"{path} tells itself how its LSTM computes: options are for files of weights alone.")
+    if options is None and assumed:
+        warnings.warn(
+            f"{path} holds the weights of {_listed(assumed)} alone, and does not tell how it computes: Keras's defaults are "
+            "taken (tanh, sigmoid, forward in time, all outputs, directions concatenated). Give options=lstm_ref.Options(...) "
+            "to say what it is, with nothing in it if it is just that.",
+            AssumedWarning,
+            stacklevel=3,
+        )
 
 
 def _check(path: Path, info: LSTMInfo) -> None:
@@ -123,6 +158,7 @@ def _several(path: Path, found: list[Found], names: Sequence[str]) -> list[Layer
             raise LSTMNameError(f"{path}: {name!r} is a part; of several names, each has to be a whole LSTM's.")
         _check(path, lstm.info)
         chosen.append(lstm)
+    _known(path, chosen, None)
     if not chosen:
         raise LSTMNameError(f"{path}: no name is given, expected those of one LSTM or of several.")
     layers, problem = stacked(chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -79,6 +79,9 @@ class LSTMInfo:
         What to know or to do besides, as sentences: a state that the layer keeps, what the file leaves open.
     unsupported : str
         Why this LSTM cannot be loaded as a whole; empty when it can.
+    assumed : bool
+        Whether the file has the weights alone: activations, direction of reading, merge and what is returned are then taken
+        to be the library's defaults, with a warning, or what `lstm_ref.load` is told.
     """
 
     name: str
@@ -87,6 +90,7 @@ class LSTMInfo:
     parts: tuple[PartInfo, ...]
     remarks: tuple[str, ...] = ()
     unsupported: str = ""
+    assumed: bool = False
 
     @property
     def layers(self) -> int:
@@ -137,8 +141,12 @@ class Found:
         """The weights of one part."""
         return _params(self.groups[name].tensors)
 
-    def layers(self) -> list[Layer]:
-        """The whole LSTM, in the widest dtype that one of its weights is stored in."""
+    def layers(self, options: Options | None = None, merge: str | None = "concat") -> list[Layer]:
+        """The whole LSTM, in the widest dtype that one of its weights is stored in.
+
+        Where the file does not tell how it computes, `options` and `merge` do; what is about the sequence as a whole goes to
+        the first layer, and what is about the output to the last.
+        """
         by_layer: dict[int, list[str]] = {}
         for part in self.info.parts:
             by_layer.setdefault(part.layer, []).append(part.name)
@@ -146,6 +154,11 @@ class Found:
         for names in by_layer.values():
             weights = {"reverse" if self.groups[name].reverse else "forward": self.part(name) for name in names}
             layers.append(_layer(weights, self.groups[names[0]]))
+        if options is not None:
+            between = replace(options, return_sequences=True, zero_output_for_mask=False)
+            each = [between] * (len(layers) - 1) + [options]
+            each = [replace(o, go_backwards=options.go_backwards and k == 0) for k, o in enumerate(each)]
+            layers = [Layer(a.forward, a.reverse, merge, o) for a, o in zip(layers, each, strict=True)]
         widest = np.result_type(*(layer.dtype for layer in layers))
         return [layer.astype(widest) for layer in layers]
 
@@ -180,7 +193,8 @@ def _found(contents: Contents, name: str, alias: str, groups: list[Group]) -> Fo
         parts.append(_describe(part, group))
         named[part] = group
     remarks = tuple(dict.fromkeys(remark for group in groups for remark in group.remarks))
-    info = LSTMInfo(name, alias, contents.format, tuple(parts), remarks, _whole(parts, list(named.values())))
+    assumed = any(group.assumed for group in groups)
+    info = LSTMInfo(name, alias, contents.format, tuple(parts), remarks, _whole(parts, list(named.values())), assumed)
     return Found(info, named)
 
 

@@ -35,6 +35,8 @@ class Group:
     after : str or None
         The LSTM of the file whose outputs, with nothing or dropout between, are all that this one is given; empty if it is
         given something else, None if the file does not tell.
+    assumed : bool
+        Whether the file does not tell how it computes, so that options and merge are its library's defaults.
     """
 
     lstm: str
@@ -48,3 +50,4 @@ class Group:
     whole: str = ""
     remarks: tuple[str, ...] = ()
     after: str | None = None
+    assumed: bool = False

@@ -40,13 +40,20 @@ def read_archive(path: Path) -> Contents:
                         "writes. Re-save it with model.save."
                     )
             config = archive.read("config.json")
+            metadata = archive.read("metadata.json") if "metadata.json" in archive.namelist() else b"{}"
             weights = archive.read("model.weights.h5")
     except KeyError as error:
         raise CorruptFileError(f"{path}: this Keras archive lacks an entry: {error}.") from error
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise CorruptFileError(f"{path}: this Keras archive is damaged: {error}.") from error
     contents = _contents(path, weights)
-    return replace(contents, format="Keras archive (.keras)", config=parse_json(path, "config.json", config))
+    version = parse_json(path, "metadata.json", metadata).get("keras_version")
+    return replace(
+        contents,
+        format="Keras archive (.keras)",
+        config=parse_json(path, "config.json", config),
+        version=version if isinstance(version, str) else "",
+    )
 
 
 def read(path: Path) -> Contents:
@@ -77,7 +84,7 @@ def _contents(path: Path, content: bytes | None) -> Contents:
     }
     if not listed["legacy"] and any("vars" in name.split("/") for name in tensors):
         return Contents(path, "Keras weights (.weights.h5)", "keras-paths", tensors, listed["layer_names"], config)
-    return Contents(path, "Keras legacy HDF5", "keras-names", tensors, {}, config)
+    return Contents(path, "Keras legacy HDF5", "keras-names", tensors, {}, config, listed["version"])
 
 
 def _ask(path: Path, content: bytes | None, *group: str) -> tuple[dict[str, Any], bytes]:

@@ -61,10 +61,12 @@ def listing(h5py, file):
             names[name] = user_name
     described = file.attrs.get("model_config")
     described = described.decode() if isinstance(described, bytes) else described
-    legacy = any(
-        "layer_names" in group.attrs or "weight_names" in group.attrs for group in (file, *groups_of(h5py, file))
-    )
-    return {"datasets": datasets, "layer_names": names, "config": described, "legacy": legacy}, []
+    groups = groups_of(h5py, file)
+    versions = [group.attrs.get("keras_version") for group in (file, *groups)]
+    version = next((v.decode(errors="replace") if isinstance(v, bytes) else v for v in versions if v is not None), "")
+    legacy = any("layer_names" in group.attrs or "weight_names" in group.attrs for group in (file, *groups))
+    version = version if isinstance(version, str) else ""
+    return {"datasets": datasets, "layer_names": names, "config": described, "legacy": legacy, "version": version}, []
 
 
 def groups_of(h5py, file):

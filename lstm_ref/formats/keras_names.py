@@ -9,52 +9,105 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass, replace
 
+from lstm_ref.formats import keras_config
 from lstm_ref.formats.group import Group
 from lstm_ref.formats.stored import Contents, StoredTensor
 
-VARIABLES = re.compile(
-    r"(?P<layer>.*?)(?:/(?P<direction>forward|backward)_layer)?"
-    r"(?:/cell|/[^/]*lstm[^/]*|)(?:/cells/[^/]*?(?:_(?P<number>\d+))?)?/vars"
-)
-CELL = re.compile(r"(?:lstm_)?cell(?:_(?P<number>\d+))?")
+CELL = re.compile(r"(?:lstm_)?cell(?:_(?P<number>\d{1,9}))?")
 ROLES = ("kernel", "recurrent_kernel", "bias")
+HALVES = {"forward_layer": False, "backward_layer": True}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The tensors of one cell, and where they lie: its layer's path, direction and number in a stack of cells."""
+
+    path: str
+    reverse: bool
+    cell: int
+    tensors: dict[str, StoredTensor]
 
 
 def groups(contents: Contents) -> list[Group]:
     """One group for each layer and direction of each LSTM, CuDNNLSTM, LSTMCell or Bidirectional."""
     placed = list(_by_path(contents) if contents.convention == "keras-paths" else _by_name(contents))
-    user_names = {path: contents.layer_names.get(f"{path}/vars", path) for path, *_ in placed}
-    repeated = {name for name, count in Counter(user_names.values()).items() if count > 1}
+    names = {one.path: _user_names(contents, one.path) for one in placed}
+    repeated = {name for name, count in Counter(words[-1] for words in names.values()).items() if count > 1}
+    by_paths = contents.convention == "keras-paths"
+    shown = {path: path if words[-1] in repeated or not by_paths else words[-1] for path, words in names.items()}
+    described = {path: keras_config.told(contents.config, contents.version, words) for path, words in names.items()}
+    cells: dict[tuple[str, bool], list[int]] = {}
+    for one in placed:
+        cells.setdefault((one.path, one.reverse), []).append(one.cell)
+    order = {key: {cell: k for k, cell in enumerate(sorted(numbers))} for key, numbers in cells.items()}
+    above = {path: words[:-1] for path, words in names.items()}
+    by_words = {words: shown[path] for path, words in names.items()}
     result = []
-    for path, reverse, cell, tensors in placed:
-        name = path if user_names[path] in repeated else user_names[path]
-        cells = sorted({c for p, r, c, _ in placed if (p, r) == (path, reverse)})
-        problem, backwards = _configured(contents.config, user_names[path].rpartition("/")[2])
-        alone = not any(
-            p == path and r for p, r, *_ in placed
-        )  # no Bidirectional: its own reverse half is flagged already
-        alias = path if path != name else ""
-        result.append(Group(name, alias, cells.index(cell), reverse or (backwards and alone), tensors, problem))
+    for one in placed:
+        told = described[one.path]
+        both = {(one.path, False), (one.path, True)} <= cells.keys()
+        number, last = order[one.path, one.reverse][one.cell], max(order[one.path, one.reverse].values())
+        options = told.reverse if both and one.reverse else told.options
+        if number < last:  # the last one alone decides what comes out
+            options = replace(options, return_sequences=True, zero_output_for_mask=False)
+        whole = told.whole
+        if len(order[one.path, one.reverse]) < len(cells[one.path, one.reverse]):
+            whole = "two of its cells have the same number"
+        after = told.after and by_words.get((*above[one.path], told.after), "")
+        result.append(
+            Group(
+                shown[one.path],
+                one.path if one.path != shown[one.path] else "",
+                number,
+                one.reverse or (told.backwards and not both),
+                one.tensors,
+                told.problem,
+                options,
+                told.merge,
+                whole,
+                told.remarks,
+                after,
+                told.assumed,
+            )
+        )
     return result
 
 
-def _by_path(contents: Contents) -> Iterator[tuple[str, bool, int, dict[str, StoredTensor]]]:
-    """(layer's path, whether reverse, cell's number, tensors) in a file that numbers its variables."""
-    names = dict.fromkeys(name.rpartition("/")[0] for name in contents.tensors)
-    for group in names:
-        match = VARIABLES.fullmatch(group)
-        if match is None or "cell" not in group.rpartition("/")[0].rpartition("/")[2]:
+def _user_names(contents: Contents, path: str) -> tuple[str, ...]:
+    """The names that its user gave a layer and the models around it, outermost first."""
+    words = path.split("/")
+    if contents.convention != "keras-paths":
+        return tuple(words)
+    names = [contents.layer_names.get("/".join([*words[: k + 1], "vars"])) for k in range(len(words))]
+    return tuple(name for name in names if name is not None) or (path,)
+
+
+def _by_path(contents: Contents) -> Iterator[Placed]:
+    """In a file that numbers its variables."""
+    for group in dict.fromkeys(name.rpartition("/")[0] for name in contents.tensors):
+        *words, last = group.split("/")
+        if last != "vars" or not words or "cell" not in words[-1]:
             continue
+        number = 0
+        if len(words) > 1 and words[-2] == "cells":
+            digits = words[-1].rpartition("_")[2]
+            number = int(digits) if digits.isdecimal() and len(digits) < 10 else 0
+            words = words[:-2]
+            words = words[:-1] if words and words[-1] == "cell" else words
+        elif words[-1] == "cell" or (len(words) > 1 and words[-2] in HALVES):
+            words = words[:-1]
+        reverse = bool(words) and HALVES.get(words[-1], False)
+        words = words[:-1] if words and words[-1] in HALVES else words
         present = {role: contents.tensors.get(f"{group}/{n}") for n, role in enumerate(ROLES)}
         tensors = {role: tensor for role, tensor in present.items() if tensor is not None}
         if _is_lstm(tensors) and f"{group}/{len(ROLES)}" not in contents.tensors:  # a fourth is no LSTM's
-            yield match["layer"], match["direction"] == "backward", int(match["number"] or 0), tensors
+            yield Placed("/".join(words), reverse, number, tensors)
 
 
-def _by_name(contents: Contents) -> Iterator[tuple[str, bool, int, dict[str, StoredTensor]]]:
-    """The same for a file that names its variables ``<layer>/<layer>/lstm_cell/kernel:0``."""
+def _by_name(contents: Contents) -> Iterator[Placed]:
+    """In a file that names its variables ``<layer>/<layer>/lstm_cell/kernel:0``."""
     by_group: dict[tuple[str, ...], dict[str, StoredTensor]] = {}
     for name, tensor in contents.tensors.items():
         *parents, leaf = name.removeprefix("model_weights/").split("/")
@@ -81,7 +134,7 @@ def _by_name(contents: Contents) -> Iterator[tuple[str, bool, int, dict[str, Sto
         if layer[:-1] in wrapped and layer in halves:
             layer = layer[:-1]
         if _is_lstm(tensors):
-            yield "/".join(layer), reverse, cell, tensors
+            yield Placed("/".join(layer), reverse, cell, tensors)
 
 
 def _layer_and_cell(group: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
@@ -103,37 +156,3 @@ def _is_lstm(tensors: dict[str, StoredTensor]) -> bool:
     columns = recurrent[1]
     fits = columns == 4 * recurrent[0] and kernel[1] == columns
     return fits and ("bias" not in tensors or tensors["bias"].shape in ((columns,), (2 * columns,)))
-
-
-def _configured(config: dict[str, Any], layer: str) -> tuple[str, bool]:
-    """What the model's configuration says of the layer: why it cannot be computed, and whether it runs backwards."""
-    problems = []
-    backwards = False
-    for described in _descriptions(config, layer):
-        if str(described.get("class_name", "")) not in ("LSTM", "LSTMCell", "CuDNNLSTM"):
-            continue
-        settings = described.get("config")
-        if not isinstance(settings, dict):
-            continue
-        for key, standard in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
-            value = settings.get(key, standard)
-            if value != standard:
-                shown = value.get("class_name", value) if isinstance(value, dict) else value
-                problems.append(f"{key}={shown!r}; only {standard!r} can be computed")
-        backwards = backwards or settings.get("go_backwards") is True
-    return "; ".join(dict.fromkeys(problems)), backwards
-
-
-def _descriptions(config: dict[str, Any], layer: str) -> Iterator[dict[str, Any]]:
-    """Every layer description inside that of the layer called `layer`, itself included."""
-    todo: list[tuple[Any, bool]] = [(config, False)]
-    while todo:
-        value, inside = todo.pop()
-        if isinstance(value, dict):
-            settings = value.get("config")
-            named = isinstance(settings, dict) and settings.get("name") == layer and "class_name" in value
-            if (inside or named) and "class_name" in value:
-                yield value
-            todo.extend((item, inside or named) for item in value.values())
-        elif isinstance(value, list):
-            todo.extend((item, inside) for item in value)

@@ -53,6 +53,8 @@ class Contents:
         Group path to the name that its user gave the layer; Keras only.
     config : dict
         The model's own description, where the file has one; Keras only.
+    version : str
+        Of the library that wrote the file, where it says so; Keras only.
     """
 
     path: Path
@@ -61,6 +63,7 @@ class Contents:
     tensors: dict[str, StoredTensor]
     layer_names: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    version: str = ""
 
 
 WIDENED = {"float16": "float32", "bfloat16": "float32", "float32": "float32", "float64": "float64"}
