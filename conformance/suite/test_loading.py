@@ -18,7 +18,6 @@ from conformance.implementations import built_in
 from conformance.suite.exports import KERAS, TORCH, D, H, exported, trained_tagger
 from lstm_ref.errors import LSTMNameError, UnsupportedError
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::lstm_ref.errors.AssumedWarning")
 
 

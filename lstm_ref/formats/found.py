@@ -200,8 +200,8 @@ def _found(contents: Contents, name: str, alias: str, groups: list[Group]) -> Fo
 
 def _whole(parts: list[PartInfo], groups: list[Group]) -> str:
     """Why parts do not make up a network; empty when they do."""
-    told = [group.whole for group in groups if group.whole]
-    told += [p.unsupported if len(parts) == 1 else f"{p.name!r}: {p.unsupported}" for p in parts if p.unsupported]
+    told = [p.unsupported if len(parts) == 1 else f"{p.name!r}: {p.unsupported}" for p in parts if p.unsupported]
+    told += [group.whole for group in groups if group.whole]
     if told:
         return told[0]
     by_layer: dict[int, dict[str, PartInfo]] = {}
@@ -253,7 +253,7 @@ def stacked(chosen: list[Found]) -> tuple[list[Layer], str]:
     for below, above in pairwise(chosen):
         after = next(iter(above.groups.values())).after
         names = below.info.name, above.info.name
-        if after not in (None, below.info.name, below.info.path):
+        if after is not None and (not after or after not in (below.info.name, below.info.path)):
             given = f"the output of {after!r}" if after else "something else"
             return [], f"{names[1]!r} is given {given}, not the output of {names[0]!r} alone"
     for found in chosen:

@@ -42,6 +42,8 @@ class Told:
         Name of the layer before it, if all that it is given is an LSTM's outputs; empty otherwise; None if it is not told.
     assumed : bool
         Whether there is no configuration of it, and this is what Keras does by default.
+    two : bool
+        Whether it has two directions.
     """
 
     options: Options = PLAIN
@@ -53,6 +55,7 @@ class Told:
     remarks: tuple[str, ...] = ()
     after: str | None = None
     assumed: bool = False
+    two: bool = False
 
 
 ASSUMED = Told(assumed=True)
@@ -147,7 +150,7 @@ def _told(description: Any, version: str) -> Told:
     # Bidirectional sets it in both of its halves, whatever they were made with.
     zero = options.return_sequences
     options, reverse = (replace(o, zero_output_for_mask=zero) for o in (options, reverse))
-    return Told(options, reverse, merge, False, problem or problem_back, whole, remarks)
+    return Told(options, reverse, merge, False, problem or problem_back, whole, remarks, two=True)
 
 
 def _foreign(description: Any) -> str:

@@ -22,9 +22,13 @@ HALVES = {"forward_layer": False, "backward_layer": True}
 
 @dataclass(frozen=True)
 class Placed:
-    """The tensors of one cell, and where they lie: its layer's path, direction and number in a stack of cells."""
+    """The tensors of one cell, and where they lie: its layer's path, direction and number in a stack of cells.
+
+    `names` are those that its user gave the layer and the models around it, as far as they are told, outermost first.
+    """
 
     path: str
+    names: tuple[str, ...]
     reverse: bool
     cell: int
     tensors: dict[str, StoredTensor]
@@ -33,7 +37,7 @@ class Placed:
 def groups(contents: Contents) -> list[Group]:
     """One group for each layer and direction of each LSTM, CuDNNLSTM, LSTMCell or Bidirectional."""
     placed = list(_by_path(contents) if contents.convention == "keras-paths" else _by_name(contents))
-    names = {one.path: _user_names(contents, one.path) for one in placed}
+    names = {one.path: one.names for one in placed}
     repeated = {name for name, count in Counter(words[-1] for words in names.values()).items() if count > 1}
     by_paths = contents.convention == "keras-paths"
     shown = {path: path if words[-1] in repeated or not by_paths else words[-1] for path, words in names.items()}
@@ -53,6 +57,8 @@ def groups(contents: Contents) -> list[Group]:
         if number < last:  # the last one alone decides what comes out
             options = replace(options, return_sequences=True, zero_output_for_mask=False)
         whole = told.whole
+        if told.two and not both:
+            whole = "it is one half of a Bidirectional layer, and by its name it cannot be told which"
         if len(order[one.path, one.reverse]) < len(cells[one.path, one.reverse]):
             whole = "two of its cells have the same number"
         after = told.after and by_words.get((*above[one.path], told.after), "")
@@ -78,8 +84,6 @@ def groups(contents: Contents) -> list[Group]:
 def _user_names(contents: Contents, path: str) -> tuple[str, ...]:
     """The names that its user gave a layer and the models around it, outermost first."""
     words = path.split("/")
-    if contents.convention != "keras-paths":
-        return tuple(words)
     names = [contents.layer_names.get("/".join([*words[: k + 1], "vars"])) for k in range(len(words))]
     return tuple(name for name in names if name is not None) or (path,)
 
@@ -103,7 +107,8 @@ def _by_path(contents: Contents) -> Iterator[Placed]:
         present = {role: contents.tensors.get(f"{group}/{n}") for n, role in enumerate(ROLES)}
         tensors = {role: tensor for role, tensor in present.items() if tensor is not None}
         if _is_lstm(tensors) and f"{group}/{len(ROLES)}" not in contents.tensors:  # a fourth is no LSTM's
-            yield Placed("/".join(words), reverse, number, tensors)
+            path = "/".join(words)
+            yield Placed(path, _user_names(contents, path), reverse, number, tensors)
 
 
 def _by_name(contents: Contents) -> Iterator[Placed]:
@@ -134,7 +139,8 @@ def _by_name(contents: Contents) -> Iterator[Placed]:
         if layer[:-1] in wrapped and layer in halves:
             layer = layer[:-1]
         if _is_lstm(tensors):
-            yield Placed("/".join(layer), reverse, cell, tensors)
+            names = (group[0],) if layer[-1] == group[0] else (group[0], layer[-1])
+            yield Placed("/".join(layer), names, reverse, cell, tensors)
 
 
 def _layer_and_cell(group: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
