@@ -93,14 +93,14 @@ def test_a_layer_computes_what_keras_does_with_a_mask_and_without(kind: str, suf
 
 
 @keras.saving.register_keras_serializable()
-class Halved(L.LSTM):  # type: ignore[misc]  # Keras is untyped
+class Halved(L.LSTM):  # type: ignore[misc, name-defined]  # Keras is untyped
     """It computes something else, and its file does not say what."""
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         return super().call(sequences, initial_state, mask, training) / 2
 
 
-class OddCell(L.LSTMCell):  # type: ignore[misc]
+class OddCell(L.LSTMCell):  # type: ignore[misc, name-defined]
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         return super().call(-inputs, states, training)
 

@@ -230,6 +230,8 @@ def _read(path: Path) -> Contents:
             else ""
         )
         raise UnknownFormatError(f"{path} is a directory, expected a file: {SUPPORTED}.{hint}")
+    if path.exists() and not path.is_file():  # a pipe, a device: reading it may never end
+        raise UnreadableFileError(f"{path} is no regular file. Copy what it gives into a file first.")
     with path.open("rb") as stream:
         head = stream.read(512)
         size = path.stat().st_size

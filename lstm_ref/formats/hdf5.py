@@ -6,8 +6,8 @@ Sources: keras/src/saving/saving_lib.py and keras/src/legacy/saving/legacy_h5_fo
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -22,10 +22,10 @@ import numpy as np
 
 from lstm_ref.errors import CorruptFileError, MissingPackageError, UnsafeFileError
 from lstm_ref.formats import hdf5_process
-from lstm_ref.formats.stored import Contents, StoredTensor, parse_json
+from lstm_ref.formats.stored import Contents, StoredTensor, cut, parse_json
 
 SECONDS = 60
-"""How long reading an HDF5 file may take, plus one second for every 10 MB."""
+"""How long the child may take by the clock, plus one second for every 10 MB; it limits its own computing much sooner."""
 
 
 def read_archive(path: Path) -> Contents:
@@ -103,16 +103,20 @@ def _ask(path: Path, content: bytes | None, *group: str) -> tuple[dict[str, Any]
         )
     except subprocess.TimeoutExpired as error:
         raise CorruptFileError(f"{path}: the HDF5 library was still reading it after {error.timeout:.0f} s.") from error
+    if process.returncode == -getattr(signal, "SIGXCPU", 0):
+        raise CorruptFileError(
+            f"{path}: the HDF5 library took more than {5 + size / 1e7:.0f} s of computing to read it."
+        )
     line, _, data = process.stdout.partition(b"\n")
     if process.returncode or not line:
         lines = process.stderr.decode(errors="replace").strip().splitlines()
         raise CorruptFileError(
-            f"{path}: the HDF5 library crashed on it (status {process.returncode}{': ' + lines[-1] if lines else ''}). "
+            f"{path}: the HDF5 library crashed on it (status {process.returncode}{': ' + cut(lines[-1], 300) if lines else ''}). "
             "The copy is damaged."
         )
-    header: dict[str, Any] = json.loads(line)
+    header: dict[str, Any] = parse_json(path, "list of HDF5 contents", line)
     if "unsafe" in header:
-        raise UnsafeFileError(f"{path}: {header['unsafe']}.")
+        raise UnsafeFileError(f"{path}: {cut(header['unsafe'], 300)}.")
     if "corrupt" in header:
-        raise CorruptFileError(f"{path}: its HDF5 part is damaged: {header['corrupt']}.")
+        raise CorruptFileError(f"{path}: its HDF5 part is damaged: {cut(header['corrupt'], 300)}.")
     return header, data

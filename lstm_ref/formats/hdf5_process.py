@@ -12,30 +12,44 @@ line's order. Nothing of this package is imported.
 
 import io
 import json
+import os
 import sys
+from collections import deque
 from math import prod
 
-MAX_DEFLATE = 1032  # no honest data shrinks by more
-MEMORY = 4 << 30  # bytes of address space beyond the file's own size
+MEMORY = 64 << 20  # bytes that reading may take, beside four times the file's own size
+SECONDS = 5  # of computing, and one more for each 10 MB
+LONGEST = 1000  # of a full name; Keras's are some words
+DEEPEST = 64
 
 
 class UnsafeError(Exception):
     """The file points elsewhere."""
 
 
-def limit_memory(size):
+def limit(size):
+    """Let the process take so much more than it has, where it is told how much that is, which is on Linux; and so long."""
     try:
         import resource
-    except ImportError:  # Windows has no such limit
+
+        seconds = int(SECONDS + size / 1e7 + sum(os.times()[:2]))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+        with open("/proc/self/statm") as file:
+            data = int(file.read().split()[5]) * resource.getpagesize()
+    except (ImportError, OSError):
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY + 4 * size, MEMORY + 4 * size))
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    allowed = data + MEMORY + 4 * size
+    if most != resource.RLIM_INFINITY:
+        allowed = min(allowed, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
 
 
 def visit(h5py, file):
     """Every group and dataset by its full name; through hard links only, and none twice."""
-    seen, todo = set(), [("", file)]
+    seen, todo = set(), deque([("", file)])
     while todo:
-        prefix, group = todo.pop(0)
+        prefix, group = todo.popleft()
         address = h5py.h5o.get_info(group.id).addr
         if address in seen:
             continue
@@ -43,6 +57,8 @@ def visit(h5py, file):
         yield prefix, group
         for key in sorted(group):
             name = f"{prefix}/{key}" if prefix else key
+            if len(name) > LONGEST or name.count("/") > DEEPEST:
+                raise UnsafeError(f"it has a name of {len(name)} characters, {name.count('/')} groups deep")
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
                 raise UnsafeError(f"{name!r} is a link to elsewhere, which Keras never writes")
             value = group[key]
@@ -87,7 +103,9 @@ def numbers(h5py, file, group, size):
             raise UnsafeError(f"the numbers of {group}/{key} lie in another file, which Keras never does")
         claimed = prod(value.shape) * value.dtype.itemsize
         held = min(value.id.get_storage_size(), size)
-        if claimed > held * (MAX_DEFLATE if value.compression else 1):
+        if claimed > (
+            MEMORY // 4 + 2 * size if value.compression else held
+        ):  # it is held here twice, and by the parent
             raise ValueError(f"{group}/{key} claims {claimed} bytes and holds {held}")
         native = value[()].view("<u2") if is_bfloat16(value) else value[()].astype(value.dtype.newbyteorder("="))
         arrays[f"{group}/{key}"] = native
@@ -103,13 +121,13 @@ def main(path, *group):
         with io.BytesIO(content) if content is not None else open(path, "rb") as stream:
             size = stream.seek(0, io.SEEK_END)
             stream.seek(0)
-            limit_memory(size)
+            limit(size)
             with h5py.File(stream, "r") as file:
                 header, chunks = numbers(h5py, file, *group, size) if group else listing(h5py, file)
     except UnsafeError as error:
-        header, chunks = {"unsafe": str(error)}, []
+        header, chunks = {"unsafe": str(error)[:300]}, []
     except Exception as error:
-        header, chunks = {"corrupt": f"{type(error).__name__}: {error}"}, []
+        header, chunks = {"corrupt": f"{type(error).__name__}: {error}"[:300]}, []
     sys.stdout.buffer.write(json.dumps(header).encode() + b"\n")
     sys.stdout.buffer.writelines(chunks)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lstm_ref.activations import ACTIVATIONS
+from lstm_ref.formats.stored import cut
 from lstm_ref.options import PLAIN, Options
 
 LAYERS = ("LSTM", "CuDNNLSTM", "RNN", "LSTMCell")
@@ -61,12 +62,6 @@ class Told:
 ASSUMED = Told(assumed=True)
 
 
-def cut(value: Any, most: int = 80) -> str:
-    """Something from a file, for a message."""
-    text = value if isinstance(value, str) else type(value).__name__
-    return ascii(text[:most])[1:-1] + ("..." if len(text) > most else "")
-
-
 def told(config: dict[str, Any], version: str, names: tuple[str, ...]) -> Told:
     """What a model's configuration says of the layer that is reached by these names, outermost first."""
     if not config:
@@ -112,9 +107,8 @@ def _reached(config: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[A
 
     Names may leave out models between the first and the last: Keras's older files do.
     """
-    todo: list[tuple[Any, list[Any], tuple[str, ...]]] = [
-        (child, _children(config), names) for child in reversed(_children(config))
-    ]
+    top = _children(config)
+    todo: list[tuple[Any, list[Any], tuple[str, ...]]] = [(child, top, names) for child in reversed(top)]
     while todo:
         description, siblings, left = todo.pop()
         here = bool(left) and _name(description) == left[0]

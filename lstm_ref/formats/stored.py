@@ -87,3 +87,9 @@ def parse_json(path: Path, what: str, text: str | bytes) -> dict[str, Any]:
     if not isinstance(result, dict):
         raise CorruptFileError(f"{path}: its {what} is a JSON {type(result).__name__}, expected an object.")
     return result
+
+
+def cut(value: Any, most: int = 80) -> str:
+    """Something from a file, for a message."""
+    text = value if isinstance(value, str) else type(value).__name__
+    return ascii(text[:most])[1:-1] + ("..." if len(text) > most else "")

@@ -1,0 +1,168 @@
+"""Files that are made to take all time or memory: they are refused, or read, within stated bounds.
+
+At most 64 MB and four times the file's size of memory, in the reading process and in its child each, and 5 s and one more for
+each 10 MB; nothing but an `LSTMError` comes out.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+PROGRAM = """
+import os, resource, sys, warnings
+import lstm_ref
+from lstm_ref.errors import LSTMError
+import json, zipfile, zlib, subprocess, pickletools, inspect
+warnings.simplefilter("ignore")
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+before = peak()
+told = []
+for function in (lstm_ref.inspect, lstm_ref.load):
+    try:
+        function(sys.argv[1])
+        told.append("read")
+    except LSTMError as error:
+        told.append(type(error).__name__)
+        assert len(str(error)) < 3000, len(str(error))
+seconds = sum(os.times()[:4])
+own = peak() - before
+child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps([told, own / 1024, child / 1024, seconds]))
+"""
+CPU = (5.0, 1e-7)
+"""Seconds of computing, and seconds for each byte; of two calls, and beginning itself takes one."""
+
+
+def measured(path: Path) -> tuple[list[str], float, float, float]:
+    """What came of inspect and of load; MiB of the process, of its largest child, and seconds."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(path)], capture_output=True, text=True, timeout=120)
+    assert not done.returncode, done.stderr[-2000:]
+    told, own, child, seconds = json.loads(done.stdout)
+    return told, own, child, seconds
+
+
+@cache
+def child_of(folder: Path) -> float:
+    """What a child takes that reads a small sound file."""
+    path = folder / "small.h5"
+    with h5py.File(path, "w") as file:
+        lstm(file.create_group("layers/lstm/cell/vars"))
+    return measured(path)[2]
+
+
+def lstm(group: h5py.Group, D: int = 2, H: int = 3, **options: object) -> None:
+    for name, shape in (("0", (D, 4 * H)), ("1", (H, 4 * H)), ("2", (4 * H,))):
+        group.create_dataset(name, data=np.zeros(shape, "f4"), **options)
+
+
+def bomb(path: Path) -> None:
+    """A megabyte that unpacks to one gigabyte."""
+    with h5py.File(path, "w") as file:
+        group = file.create_group("layers/lstm/cell/vars")
+        data = group.create_dataset(
+            "0", (64, 4 << 20), "f4", chunks=(1, 4 << 20), compression="gzip", compression_opts=9
+        )
+        data[...] = 0.0
+        group.create_dataset("1", (1 << 20, 4 << 20), "f4", chunks=(1, 4 << 20), compression="gzip")
+
+
+def many(path: Path) -> None:
+    with h5py.File(path, "w", libver="latest") as file:
+        for k in range(6000):
+            lstm(file.create_group(f"layers/lstm_{k}/cell/vars"), 1, 1)
+
+
+def long_names(path: Path) -> None:
+    with h5py.File(path, "w", libver="latest") as file:
+        group = file
+        for _ in range(200):
+            group = group.create_group("n" * 10_000)
+
+
+def links(path: Path) -> None:
+    """Groups that hold each other, under a great many names."""
+    with h5py.File(path, "w", libver="latest") as file:
+        groups = [file.create_group(f"g{k}") for k in range(60)]
+        for group in groups:
+            for k, other in enumerate(groups):
+                group[f"to{k}"] = other
+        lstm(groups[0])
+
+
+def slow_pattern(path: Path) -> None:
+    """A name that a regular expression with two lazy parts takes 16 s for."""
+    with h5py.File(path, "w") as file:
+        lstm(file.create_group("/".join(["lstm_cell"] * 50) + "/x/vars"))
+        for k in range(2000):
+            file.create_group("a/" * 30 + "lstm" * 50 + f"{k}/vars").create_dataset("0", (1,), "f4")
+
+
+def config_of(text: str) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        weights = io.BytesIO()
+        with h5py.File(weights, "w") as file:
+            lstm(file.create_group("layers/lstm/cell/vars"))
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", text)
+            archive.writestr("model.weights.h5", weights.getvalue())
+
+    return make
+
+
+HDF5: dict[str, Callable[[Path], None]] = {
+    "bomb": bomb,
+    "many-lstms": many,
+    "long-names": long_names,
+    "links": links,
+    "pattern": slow_pattern,
+    "nested-config": config_of('{"config": ' + "[" * 200_000 + "]" * 200_000 + "}"),
+    "digits": config_of('{"config": ' + "9" * 100_000 + "}"),
+    "many-layers": config_of(
+        json.dumps({"config": {"layers": [{"class_name": "LSTM", "config": {"name": "x"}}] * 50_000}})
+    ),
+    "deep-models": config_of('{"config": {"layers": [' * 300 + "]}}" * 300),
+}
+
+
+@pytest.mark.parametrize("kind", HDF5)
+def test_keras_files(kind: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path / "attack"
+    HDF5[kind](path)
+    size = path.stat().st_size
+    told, own, child, seconds = measured(path)
+    print(kind, size, told, own, child, seconds)  # noqa: T201
+    most = 64 + 4 * size / 2**20
+    assert own < most
+    assert child - child_of(tmp_path_factory.getbasetemp()) < most
+    assert seconds < 1 + 2 * (CPU[0] + CPU[1] * size)
+
+
+def test_a_child_that_may_not_have_as_much_as_it_asks_for_makes_do(tmp_path: Path) -> None:
+    path = tmp_path / "small.h5"
+    with h5py.File(path, "w") as file:
+        lstm(file.create_group("layers/lstm/cell/vars"))
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))\n{PROGRAM}"
+    done = subprocess.run([sys.executable, "-c", limited, str(path)], capture_output=True, text=True, timeout=120)
+    assert json.loads(done.stdout)[0] == ["read", "read"]
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", Path("/dev/zero")):
+        told, own, _, seconds = measured(path)
+        assert told == ["UnreadableFileError", "UnreadableFileError"]
+        assert own < 64
+        assert seconds < 5
