@@ -27,6 +27,7 @@ from lstm_ref.errors import (
     UnsupportedError,
     UsageError,
 )
+from lstm_ref.formats import shards
 from lstm_ref.formats.found import Found, LSTMInfo, PartInfo, find_lstms, stacked
 from lstm_ref.layer import Layer
 from lstm_ref.options import Options
@@ -179,11 +180,11 @@ def _pick(path: Path, found: list[Found], name: str) -> tuple[Found, PartInfo | 
     for lstm in found:
         choices.append(({lstm.info.name, lstm.info.path} if lstm.info.path else {lstm.info.name}, lstm, None))
         choices.extend(({part.name}, lstm, part) for part in lstm.info.parts)
-    wanted = WRAPPERS.sub("", name)
+    wanted = _unwrapped(name)
     tries: list[Callable[[str], bool]] = [
         lambda known: known == name,
         lambda known: known.endswith((f".{name}", f"/{name}")),
-        lambda known: f".{WRAPPERS.sub('', known)}".endswith(f".{wanted}"),
+        lambda known: f".{_unwrapped(known)}".endswith(f".{wanted}"),
     ]
     for fits in tries:
         fitting = [choice for choice in choices if any(fits(known) for known in choice[0])]
@@ -195,6 +196,10 @@ def _pick(path: Path, found: list[Found], name: str) -> tuple[Found, PartInfo | 
     parts = _listed([part.name for lstm in found for part in lstm.info.parts])
     listing = _listed([lstm.info.name for lstm in found])
     raise LSTMNameError(f"{path}: the name {name!r} {reason} of its LSTMs {listing} and their parts {parts}.")
+
+
+def _unwrapped(name: str) -> str:
+    return WRAPPERS.sub("", f"{name}.").removesuffix(".")
 
 
 def _find(path: Path) -> list[Found]:
@@ -212,7 +217,7 @@ def contents(path: Path) -> Contents:
     if "\0" in str(path):
         raise MissingFileError(f"there is no file {str(path)!r}: a null character cannot be in a name.")
     try:
-        return _read(path)
+        return _read_whole(path)
     except LSTMError:
         raise
     except FileNotFoundError as error:
@@ -221,8 +226,18 @@ def contents(path: Path) -> Contents:
         raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
+def _read_whole(path: Path) -> Contents:
+    """The named tensors of a file, and of all others if it is a part of a checkpoint or its index."""
+    if path.is_file():
+        with path.open("rb") as stream:
+            index = path if shards.is_index(stream.read(64), path.stat().st_size) else shards.index_of(path)
+        if index is not None:
+            return shards.read(index, _read)
+    return _read(path)
+
+
 def _read(path: Path) -> Contents:
-    """The file's named tensors, by the reader that its first bytes call for."""
+    """One file's named tensors, by the reader that its first bytes call for."""
     if path.is_dir():
         hint = (
             " It looks like a SavedModel: load it in Keras and save it as .keras."

@@ -288,7 +288,7 @@ def _describe(name: str, group: Group) -> PartInfo:
 
 def _sizes(tensors: dict[str, StoredTensor]) -> tuple[int, int]:
     """D and H of a part; 0 for what its tensors do not tell, of which there is then one missing."""
-    shapes = {role: tensor.shape for role, tensor in tensors.items()}
+    shapes = {role: tensor.shape for role, tensor in tensors.items() if len(tensor.shape) == 2}
     kernel = shapes.get("kernel", shapes.get("weight_ih", shapes.get("W", (0, 0)))[::-1])
     rows = shapes.get("recurrent_kernel", shapes.get("weight_hh", shapes.get("R", (0, 0)))[::-1])
     return kernel[0], (rows[-1] or kernel[-1]) // 4

@@ -33,6 +33,8 @@ def read_archive(path: Path) -> Contents:
     size = path.stat().st_size
     try:
         with zipfile.ZipFile(path) as archive:
+            if len(set(archive.namelist())) < len(archive.namelist()):
+                raise UnsafeFileError(f"{path}: this archive has two entries of one name, which Keras never writes.")
             for entry in archive.infolist():
                 if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
                     raise UnsafeFileError(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lstm_ref.formats.stored import cut
+
 
 @dataclass(frozen=True)
 class Name:
@@ -33,6 +35,7 @@ class TensorRecord:
     shape: tuple[int, ...]
     stride: tuple[int, ...]
     dtype: str | None = None
+    problem: str = ""
 
 
 @dataclass(eq=False)
@@ -52,7 +55,10 @@ def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
     return {pair[0]: pair[1] for pair in pairs if is_key(pair[0])}
 
 
-def _tensor(storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> TensorRecord:
+def _tensor(
+    storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...],
+    _gradient: Any = None, _hooks: Any = None, metadata: Any = None, *_: Any,
+) -> TensorRecord:  # fmt: skip
     shape, stride = tuple(shape), tuple(stride)
     if (
         not isinstance(storage, Storage)
@@ -60,13 +66,21 @@ def _tensor(storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple
         or not all(is_count(n) for n in (offset, *shape, *stride))
     ):
         raise ValueError(f"a tensor of shape {shape}, stride {stride} and offset {offset}"[:200])
-    return TensorRecord(storage, offset, shape, stride)
+    flags = sorted(map(str, metadata)) if isinstance(metadata, dict) else []
+    problem = (
+        f"is a view with the flags {cut(', '.join(flags))}; save it after .resolve_neg().resolve_conj()"
+        if flags
+        else ""
+    )
+    return TensorRecord(storage, offset, shape, stride, problem=problem)
 
 
 def _typed_tensor(
     storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...],
     _gradient: Any, _hooks: Any, dtype: Name, *_: Any,
 ) -> TensorRecord:  # fmt: skip
+    if not isinstance(dtype, Name):
+        raise TypeError("a tensor whose dtype is not a name")
     return replace(_tensor(storage, offset, shape, stride), dtype=dtype.text)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from lstm_ref.errors import CorruptFileError, UnsafeFileError
-from lstm_ref.formats.pickle_names import Storage, TensorRecord
+from lstm_ref.formats.pickle_names import Inert, Storage, TensorRecord
 from lstm_ref.formats.pickled import read_pickle
-from lstm_ref.formats.stored import Contents, StoredTensor
+from lstm_ref.formats.stored import Contents, StoredTensor, cut
+from lstm_ref.formats.torch_names import OWN
 
 Order: TypeAlias = Literal["<", ">"]
 
@@ -51,7 +53,10 @@ def read_zip(path: Path, root: str) -> Contents:
     """Tensors of the archive whose pickle is ``<root>/data.pkl``."""
     size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
-        entries = {entry.filename: entry for entry in archive.infolist()}
+        listed = archive.infolist()
+    entries = {entry.filename: entry for entry in listed}
+    if len(entries) < len(listed):
+        raise UnsafeFileError(f"{path}: this archive has two entries of one name, which torch.save never writes.")
     if f"{root}/constants.pkl" in entries:
         raise UnsafeFileError(
             f"{path}: this is a TorchScript archive, a program. Load it with torch.jit.load and save its state_dict()."
@@ -74,10 +79,7 @@ def read_zip(path: Path, root: str) -> Contents:
 
     order: Order = ">" if f"{root}/byteorder" in entries and member("byteorder") == b"big" else "<"
     content = read_pickle(io.BytesIO(member("data.pkl")), f"{path}, {root}/data.pkl")
-    tensors = {
-        name: _stored(path, record, order, lambda storage: member(f"data/{storage.key}"))
-        for name, record in walk(content)
-    }
+    tensors = _named(path, walk(content), order, lambda storage: member(f"data/{storage.key}"))
     return Contents(path, "PyTorch checkpoint (zip)", "torch", tensors)
 
 
@@ -123,18 +125,61 @@ def read_legacy(path: Path, stream: IO[bytes]) -> Contents:
             file.seek(start)
             return file.read(length)
 
-    tensors = {name: _stored(path, record, order, read) for name, record in records}
+    tensors = _named(path, records, order, read)
     return Contents(path, "PyTorch checkpoint (before 1.6)", "torch", tensors)
 
 
-def walk(content: Any) -> Iterator[tuple[str, TensorRecord]]:
-    """Every tensor in nested dicts, lists and tuples, with its keys joined by dots; each container once."""
+def _named(
+    path: Path, found: Iterable[tuple[str, Any]], order: Order, read: Callable[[Storage], bytes]
+) -> dict[str, StoredTensor]:
+    """Name to tensor; two of one name, as of ``{"a.b": ..}`` and ``{"a": {"b": ..}}``, are neither."""
+    tensors: dict[str, StoredTensor] = {}
+    for name, value in found:
+        if name in tensors:
+            tensors[name] = replace(
+                tensors[name], problem="has the name of another one, once their keys are joined by dots"
+            )
+        elif isinstance(value, TensorRecord):
+            tensors[name] = _stored(path, value, order, read)
+        else:
+            tensors[name] = StoredTensor(
+                "unknown", (), _nothing, problem=f"is {_kind(value)}, not a tensor's plain numbers"
+            )
+    return tensors
+
+
+def _nothing() -> np.ndarray[Any, Any]:
+    raise CorruptFileError("a tensor is asked for that cannot be read")
+
+
+KINDS = {
+    "_rebuild_sparse_tensor": "a sparse tensor",
+    "_rebuild_qtensor": "a quantized tensor",
+    "_rebuild_meta_tensor_no_storage": "a tensor on the meta device, without numbers",
+    "_rebuild_from_type_v2": "a tensor of a class of its own",
+    "_rebuild_device_tensor_from_numpy": "a tensor of another device, saved as a NumPy array",
+    "_reconstruct": "a NumPy array",
+}
+"""What a call in a pickle makes."""
+
+
+def _kind(value: Any) -> str:
+    name = value.name.rpartition(".")[2] if isinstance(value, Inert) else ""
+    return KINDS.get(name, f"{cut(name)!r}" if name else f"of Python's type {type(value).__name__}")
+
+
+def walk(content: Any) -> Iterator[tuple[str, Any]]:
+    """Every tensor in nested dicts, lists and tuples, with its keys joined by dots; each container once.
+
+    What has an LSTM's name and is no tensor comes as well.
+    """
     seen: set[int] = set()
     todo: list[tuple[tuple[str, ...], Any]] = [((), content)]
     while todo:
         keys, value = todo.pop()
-        if isinstance(value, TensorRecord):
+        if isinstance(value, TensorRecord) or (keys and OWN.fullmatch(keys[-1].rpartition(".")[2])):
             yield ".".join(keys), value
+            continue
         if not isinstance(value, dict | list | tuple) or id(value) in seen or len(keys) == DEEPEST:
             continue
         seen.add(id(value))
@@ -151,6 +196,9 @@ def _stored(path: Path, record: TensorRecord, order: Order, read: Callable[[Stor
     kind = record.storage.kind.rpartition(".")[2]
     name = record.dtype.rpartition(".")[2] if record.dtype else STORAGES.get(kind, kind)
     dtype = _dtype(kind).newbyteorder(order)
+    problem = record.problem
+    if kind not in STORAGES or (record.dtype and name != STORAGES[kind]):
+        problem = f"is stored as {cut(record.storage.kind)} with the dtype {cut(record.dtype or 'of it')}"
 
     def numbers() -> np.ndarray[Any, Any]:
         shape, stride, offset = record.shape, record.stride, record.offset
@@ -165,4 +213,4 @@ def _stored(path: Path, record: TensorRecord, order: Order, read: Callable[[Stor
         flat = np.frombuffer(data, dtype, count)[offset:]
         return as_strided(flat, shape, tuple(s * dtype.itemsize for s in stride), writeable=False)
 
-    return StoredTensor(name, record.shape, numbers)
+    return StoredTensor(name, record.shape, numbers, problem)

@@ -1,0 +1,83 @@
+"""Checkpoints in several files, with an index beside them that says which tensor is where.
+
+Source: "Sharded checkpoints" in https://huggingface.co/docs/transformers/big_models.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lstm_ref.errors import CorruptFileError, MissingFileError, UnsafeFileError
+from lstm_ref.formats.stored import Contents, StoredTensor, cut, parse_json
+
+NAME = re.compile(r".*-(\d{4,6})-of-(\d{4,6})\.[a-z]+")
+LARGEST = 64 << 20
+"""Bytes of an index: some hundred thousand tensors."""
+
+
+def is_index(head: bytes, size: int) -> bool:
+    """Whether a file may be an index: JSON, and not too large for one."""
+    return head.lstrip()[:1] == b"{" and size <= LARGEST
+
+
+def index_of(path: Path) -> Path | None:
+    """The index beside a shard that the shard is in; None if there is none.
+
+    Raises
+    ------
+    CorruptFileError
+        If the file's name says that it is one of several, and no index says where the others are.
+    """
+    for index in sorted(path.parent.glob("*.index.json")):
+        named = index.is_file() and index.stat().st_size <= LARGEST and f'"{path.name}"'.encode() in index.read_bytes()
+        if named and path.name in _weight_map(index).values():
+            return index
+    numbers = NAME.fullmatch(path.name)
+    if numbers is not None and int(numbers[2]) > 1:
+        raise CorruptFileError(
+            f"{path} is by its name one of {int(numbers[2])} files of one checkpoint, and no index beside it, *.index.json, "
+            "says what is in the others. Put them all into one folder with their index, and load that."
+        )
+    return None
+
+
+def _weight_map(index: Path) -> dict[str, Any]:
+    found = parse_json(index, "content", index.read_bytes()).get("weight_map")
+    if not isinstance(found, dict) or not all(isinstance(file, str) for file in found.values()):
+        raise CorruptFileError(f"{index} has no weight_map from tensors to files: it is no index of a checkpoint.")
+    return found
+
+
+def read(index: Path, read_one: Callable[[Path], Contents]) -> Contents:
+    """All tensors of a checkpoint, by its index.
+
+    Raises
+    ------
+    UnsafeFileError
+        If a file lies in another folder.
+    MissingFileError, CorruptFileError
+        If a file is missing, or does not hold just what the index says.
+    """
+    weight_map = _weight_map(index)
+    tensors: dict[str, StoredTensor] = {}
+    formats = set()
+    for file in dict.fromkeys(weight_map.values()):
+        path = index.parent / file
+        if Path(file).name != file or path.resolve().parent != index.parent.resolve():
+            raise UnsafeFileError(f"{index} leads to {cut(file)!r}, which is no file of its own folder.")
+        if not path.is_file():
+            raise MissingFileError(f"{path} is missing, which {index.name} says holds a part of the checkpoint.")
+        part = read_one(path)
+        formats.add(part.format)
+        expected = {name for name, where in weight_map.items() if where == file}
+        if odd := sorted(expected ^ part.tensors.keys()):
+            raise CorruptFileError(
+                f"{path}: {index.name} and the file do not agree on what is in it, such as {cut(odd[0])!r}. They are of two "
+                "checkpoints, or one is incomplete."
+            )
+        tensors |= part.tensors
+    kinds = ", ".join(sorted(formats))
+    return Contents(index, f"{kinds}, in {len(set(weight_map.values()))} files", "torch", tensors)
