@@ -137,6 +137,62 @@ HDF5: dict[str, Callable[[Path], None]] = {
 }
 
 
+def of_pickle(content: bytes) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("m/data.pkl", b"\x80\x02" + content + b".")
+            archive.writestr("m/data/0", bytes(64))
+
+    return make
+
+
+def text(value: str) -> bytes:
+    return b"X" + len(value.encode()).to_bytes(4, "little") + value.encode()
+
+
+STORAGE = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + b"K\x10tQ"
+
+
+def tensor(shape: bytes) -> bytes:
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE + b"K\x00" + shape + b"(K\x01t\x89}tR"
+
+
+DOUBLED = b"(K\x01t" + b"2\x86" * 500
+"""A tuple of itself twice, 500 times over: its text would be 2**500 characters long."""
+LONG_KEYS = b"}" + b"".join(
+    [text("k" * 1_000_000), b"}", *(text(f"{k}") + tensor(b"(K\x10t") + b"s" for k in range(5000)), b"s"]
+)
+NETWORKS = b"}" + b"".join(
+    text(f"n{k}.{name}_l0") + tensor(shape) + b"s"
+    for k in range(20_000)
+    for name, shape in (("weight_ih", b"(K\x04K\x01t"), ("weight_hh", b"(K\x04K\x01t"))
+)
+
+TORCH: dict[str, Callable[[Path], None]] = {
+    "doubled-shape": of_pickle(tensor(DOUBLED)),
+    "doubled-value": of_pickle(b"}" + text("weight_ih_l0") + DOUBLED + b"s"),
+    "doubled-key": of_pickle(b"}" + DOUBLED + b"K\x01s"),
+    "lists": of_pickle(b"]" * 5_000_000),
+    "deep": of_pickle(b"]" * 200_000 + b"a" * 199_999),
+    "digits": of_pickle(b"I" + b"9" * 100_000 + b"\n"),
+    "long-text": of_pickle(b"c" + b"m" * 5_000_000 + b"\nx\n)R"),
+    "joined-keys": of_pickle(LONG_KEYS),
+    "many-lstms": of_pickle(NETWORKS.replace(b"(K\x01t\x89", b"(K\x01K\x01t\x89")),
+    "surrogates": of_pickle(b"}" + b"X\x03\x00\x00\x00\xed\xa0\x80" + tensor(b"(K\x10t") + b"s"),
+}
+
+
+@pytest.mark.parametrize("kind", TORCH)
+def test_torch_files(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "attack"
+    TORCH[kind](path)
+    size = path.stat().st_size
+    told, own, _, seconds = measured(path)
+    print(kind, size, told, own, seconds)  # noqa: T201
+    assert own < 64 + 4 * size / 2**20
+    assert seconds < 1 + 2 * (CPU[0] + CPU[1] * size)
+
+
 @pytest.mark.parametrize("kind", HDF5)
 def test_keras_files(kind: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path / "attack"

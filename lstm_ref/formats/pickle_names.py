@@ -65,7 +65,7 @@ def _tensor(
         or len(shape) != len(stride)
         or not all(is_count(n) for n in (offset, *shape, *stride))
     ):
-        raise ValueError(f"a tensor of shape {shape}, stride {stride} and offset {offset}"[:200])
+        raise ValueError("a tensor whose shape, stride or offset are no whole numbers")
     flags = sorted(map(str, metadata)) if isinstance(metadata, dict) else []
     problem = (
         f"is a view with the flags {cut(', '.join(flags))}; save it after .resolve_neg().resolve_conj()"

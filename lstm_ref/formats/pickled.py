@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from lstm_ref.errors import CorruptFileError, UnsafeFileError
 from lstm_ref.formats.pickle_names import INERT, MEANINGS, Inert, Name, Storage, is_count, is_data_type, is_key
+from lstm_ref.formats.stored import cut
 
 
 class _Mark:
@@ -47,9 +48,13 @@ _LITERALS = frozenset(
     ]
 )
 _NO_OPERATION = frozenset(("PROTO", "FRAME"))
+OBJECT = 64
+"""Bytes that what an opcode makes takes about, beside its text."""
+MEMORY = 40 << 20
+"""Bytes that what a pickle makes may take, beside twice its file's own size."""
 
 
-def read_pickle(stream: IO[bytes], where: str, storages: dict[str, Storage] | None = None) -> Any:
+def read_pickle(stream: IO[bytes], where: str, size: int, storages: dict[str, Storage] | None = None) -> Any:
     """The value that the next pickle of `stream` describes, in plain Python values and records.
 
     Parameters
@@ -58,6 +63,8 @@ def read_pickle(stream: IO[bytes], where: str, storages: dict[str, Storage] | No
         Left just behind the pickle.
     where : str
         The file and the part of it, for error messages.
+    size : int
+        Of the whole file, by which it is measured how much the pickle may make.
     storages : dict, optional
         Filled with every storage that the pickle mentions, by key.
 
@@ -70,25 +77,28 @@ def read_pickle(stream: IO[bytes], where: str, storages: dict[str, Storage] | No
     Raises
     ------
     UnsafeFileError
-        If the pickle names a global that is not on the list.
+        If the pickle names a global that is not on the list, or makes too much.
     CorruptFileError
         If it is not a pickle, or one that contradicts itself.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of escapes in a damaged pickle's text
-            return _Machine(where, storages if storages is not None else {}).run(stream)
+            return _Machine(where, MEMORY + 2 * size, storages if storages is not None else {}).run(stream)
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, EOFError, MemoryError) as error:
         if isinstance(error, UnsafeFileError):
             raise
-        raise CorruptFileError(f"{where}: not a sound pickle ({type(error).__name__}: {error}).") from error
+        raise CorruptFileError(
+            f"{where}: not a sound pickle ({type(error).__name__}: {cut(str(error), 200)})."
+        ) from error
 
 
 class _Machine:
     """The pickle machine's stack and memo, with plain values on them."""
 
-    def __init__(self, where: str, storages: dict[str, Storage]) -> None:
+    def __init__(self, where: str, memory: int, storages: dict[str, Storage]) -> None:
         self.where = where
+        self.memory = memory
         self.storages = storages
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
@@ -96,6 +106,12 @@ class _Machine:
     def run(self, stream: IO[bytes]) -> Any:
         for opcode, argument, _ in pickletools.genops(stream):
             name = opcode.name
+            self.memory -= OBJECT + (len(argument) if isinstance(argument, str | bytes | bytearray) else 0)
+            if self.memory < 0:
+                raise UnsafeFileError(
+                    f"{self.where}: its pickle makes far more than weights need, for the size of its file. "
+                    "Save a state_dict() with torch.save instead."
+                )
             if name in _LITERALS:
                 self.stack.append(argument)
             elif name in _CONSTANTS:
@@ -223,7 +239,7 @@ class _Machine:
             return Name(name)
         hint = "If you trust the file, load it in PyTorch and save model.state_dict() with torch.save."
         raise UnsafeFileError(
-            f"{self.where}: its pickle refers to {name[:120]!r}, which is not needed to read weights; "
+            f"{self.where}: its pickle refers to '{cut(name, 120)}', which is not needed to read weights; "
             f"nothing was executed. {hint}"
         )
 

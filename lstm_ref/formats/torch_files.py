@@ -29,6 +29,8 @@ PROTOCOL = 1001
 
 DEEPEST = 64
 """How deep a checkpoint's containers are followed."""
+MEMORY = 16 << 20
+"""How long all names together may be, beyond the file's own size."""
 EXPANDED = 1 << 20
 """How many numbers a tensor may have beyond its storage's, by a stride of 0."""
 
@@ -78,7 +80,7 @@ def read_zip(path: Path, root: str) -> Contents:
             raise CorruptFileError(f"{path}: entry {root}/{name} is damaged: {error}.") from error
 
     order: Order = ">" if f"{root}/byteorder" in entries and member("byteorder") == b"big" else "<"
-    content = read_pickle(io.BytesIO(member("data.pkl")), f"{path}, {root}/data.pkl")
+    content = read_pickle(io.BytesIO(member("data.pkl")), f"{path}, {root}/data.pkl", size)
     tensors = _named(path, walk(content), order, lambda storage: member(f"data/{storage.key}"))
     return Contents(path, "PyTorch checkpoint (zip)", "torch", tensors)
 
@@ -87,7 +89,7 @@ def read_legacy(path: Path, stream: IO[bytes]) -> Contents:
     """Tensors of a file of pickles in a row: magic, protocol, system, object, keys; then the storages."""
     storages: dict[str, Storage] = {}
     magic, protocol, system, content, keys = (
-        read_pickle(stream, f"{path}, pickle {n} of 5", storages) for n in range(1, 6)
+        read_pickle(stream, f"{path}, pickle {n} of 5", path.stat().st_size, storages) for n in range(1, 6)
     )
     if magic != MAGIC or protocol != PROTOCOL or not isinstance(system, dict) or not isinstance(keys, list):
         raise CorruptFileError(f"{path}: its first pickles are not those of a torch.save file of protocol {PROTOCOL}.")
@@ -103,23 +105,23 @@ def read_legacy(path: Path, stream: IO[bytes]) -> Contents:
         header = stream.read(8)
         if not isinstance(key, str) or len(header) < 8 or key not in itemsize:
             raise CorruptFileError(
-                f"{path}: storage {key!r} is missing or belongs to no tensor; the copy is incomplete."
+                f"{path}: storage {cut(key)!r} is missing or belongs to no tensor; the copy is incomplete."
             )
         length = int.from_bytes(header, "little" if order == "<" else "big", signed=True) * itemsize[key]
         if length < 0 or position + 8 + length > end:
-            raise CorruptFileError(f"{path}: storage {key} ends behind the file's end; the copy is incomplete.")
+            raise CorruptFileError(f"{path}: storage {cut(key)} ends behind the file's end; the copy is incomplete.")
         places[key] = (position + 8, length)
         position += 8 + length
 
     def read(storage: Storage) -> bytes:
         if storage.key not in places:
-            raise CorruptFileError(f"{path}: storage {storage.key} is not in the file.")
+            raise CorruptFileError(f"{path}: storage {cut(storage.key)} is not in the file.")
         start, length = places[storage.key]
         if storage.view is not None:  # a window on a larger storage, in elements
             width = itemsize[storage.key]
             offset, length_of_view = storage.view[1] * width, storage.view[2] * width
             if offset + length_of_view > length:
-                raise CorruptFileError(f"{path}: a view of storage {storage.key} ends behind the storage.")
+                raise CorruptFileError(f"{path}: a view of storage {cut(storage.key)} ends behind the storage.")
             start, length = start + offset, length_of_view
         with path.open("rb") as file:
             file.seek(start)
@@ -134,7 +136,13 @@ def _named(
 ) -> dict[str, StoredTensor]:
     """Name to tensor; two of one name, as of ``{"a.b": ..}`` and ``{"a": {"b": ..}}``, are neither."""
     tensors: dict[str, StoredTensor] = {}
+    left = MEMORY + path.stat().st_size
     for name, value in found:
+        left -= len(name)
+        if left < 0:
+            raise UnsafeFileError(
+                f"{path}: the names of its tensors, {len(tensors):,} so far, take more than the file itself."
+            )
         if name in tensors:
             tensors[name] = replace(
                 tensors[name], problem="has the name of another one, once their keys are joined by dots"
@@ -208,7 +216,7 @@ def _stored(path: Path, record: TensorRecord, order: Order, read: Callable[[Stor
         if needed > count or prod(shape) > max(count, EXPANDED):
             raise CorruptFileError(
                 f"{path}: a tensor of shape {shape}, stride {stride} and offset {offset} does not fit its storage "
-                f"{record.storage.key} of {count} numbers. The copy is damaged or incomplete."
+                f"{cut(record.storage.key)} of {count} numbers. The copy is damaged or incomplete."
             )
         flat = np.frombuffer(data, dtype, count)[offset:]
         return as_strided(flat, shape, tuple(s * dtype.itemsize for s in stride), writeable=False)
