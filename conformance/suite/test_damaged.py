@@ -8,7 +8,6 @@ import os
 import pickle
 import struct
 import time
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,7 @@ def test_a_foreign_file_is_told_what_it_is(content: bytes, message: str, tmp_pat
     path.write_bytes(content)
     with pytest.raises(UnknownFormatError, match=message) as caught:
         lstm_ref.load(path)
-    assert "PyTorch .pt/.pth, .safetensors, Keras .keras" in str(caught.value)
+    assert "PyTorch .pt/.pth and .pt2, .safetensors, Keras .keras" in str(caught.value)
 
 
 def test_a_numpy_archive_is_told_apart(tmp_path: Path) -> None:
@@ -154,15 +153,6 @@ def test_a_pickled_module_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "module.pt"
     torch.save(torch.nn.LSTM(2, 3), path)
     with pytest.raises(UnsafeFileError, match=r"torch\.nn\.modules\.rnn\.LSTM.*save model\.state_dict\(\)"):
-        lstm_ref.load(path)
-
-
-def test_a_torchscript_archive_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    path = tmp_path / "script.pt"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is on its way out, its files are not
-        torch.jit.script(torch.nn.Linear(2, 3)).save(path)  # type: ignore[no-untyped-call]  # torch's save is untyped
-    with pytest.raises(UnsafeFileError, match=r"TorchScript archive, a program"):
         lstm_ref.load(path)
 
 

@@ -30,6 +30,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning"),
     pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning"),
     pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),
+    pytest.mark.filterwarnings("ignore:The tensor attributes:UserWarning"),
 ]
 
 D, H, B, T = 3, 4, 3, 6
@@ -153,17 +155,67 @@ def test_what_cannot_be_read_or_is_missing_is_refused_by_name(kind: str, suffix:
     assert info.unsupported
 
 
+class Model(torch.nn.Module):
+    """An LSTM inside of a module inside of a module, beside others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = torch.nn.Sequential(module(num_layers=2, bidirectional=True))
+        self.decoder = torch.nn.LSTMCell(2 * H, 2)
+        self.register_buffer("scale", torch.ones(3))
+        self.steps = [1, 2, 3]
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        output, _ = self.encoder(given * torch.as_tensor(self.scale))
+        h, _ = self.decoder(output[:, 0])
+        return torch.as_tensor(h)
+
+
+EXPORTS: dict[str, Callable[[Any, Path], None]] = {
+    "scripted": lambda model, path: torch.jit.script(model).save(path),
+    "traced": lambda model, path: torch.jit.trace(model, (torch.from_numpy(x()),)).save(path),  # type: ignore[no-untyped-call]
+    "exported": lambda model, path: torch.export.save(torch.export.export(model, (torch.from_numpy(x()),)), path),
+}
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_programs_are_read_and_not_run(kind: str, tmp_path: Path) -> None:
+    model, path = Model().eval(), tmp_path / "m.pt2"
+    EXPORTS[kind](model, path)
+    assert [info.name for info in lstm_ref.inspect(path)] == ["encoder.0", "decoder"]
+    agrees(lstm_ref.load(path, "encoder.0"), model.encoder[0])
+    np.testing.assert_array_equal(
+        lstm_ref.load(path, "decoder").params.kernel.T, model.decoder.weight_ih.detach().numpy()
+    )
+
+
+def test_a_weight_that_an_export_pickles_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt2"
+    EXPORTS["exported"](Model().eval(), path)
+    changed = tmp_path / "changed.pt2"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name.endswith("model_weights_config.json"):
+                told = json.loads(content)
+                told["config"]["encoder.0.bias_hh_l1"]["use_pickle"] = True
+                content = json.dumps(told).encode()
+            new.writestr(name, content)
+    with pytest.raises(UnsupportedError, match="its bias_hh is not stored as plain numbers"):
+        lstm_ref.load(changed, "encoder.0")
+
+
 def test_wrappers_need_not_be_named(tmp_path: Path) -> None:
-    class Model(torch.nn.Module):
+    class Pair(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.encoder = torch.nn.ModuleDict({"lstm": module(num_layers=2)})
             self.decoder = torch.nn.LSTMCell(D, H)
 
-    model = Model()
+    model = Pair()
     state = torch.nn.DataParallel(model).state_dict()
     state |= {f"_orig_mod.{name}": value for name, value in model.state_dict().items() if name.startswith("decoder")}
-    compiled: Any = Model()
+    compiled: Any = Pair()
     compiled.encoder["lstm"] = torch.compile(compiled.encoder["lstm"])
     for content in (state, {"model_state": state}, compiled.state_dict()):
         path = saved(content, tmp_path / "m.pt")

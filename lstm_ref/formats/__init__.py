@@ -27,7 +27,7 @@ from lstm_ref.errors import (
     UnsupportedError,
     UsageError,
 )
-from lstm_ref.formats import shards
+from lstm_ref.formats import shards, torch_export
 from lstm_ref.formats.found import Found, LSTMInfo, PartInfo, find_lstms, stacked
 from lstm_ref.layer import Layer
 from lstm_ref.options import Options
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LSTMInfo", "PartInfo", "inspect", "load"]
 
-SUPPORTED = "PyTorch .pt/.pth, .safetensors, Keras .keras, .weights.h5 and legacy .h5"
+SUPPORTED = "PyTorch .pt/.pth and .pt2, .safetensors, Keras .keras, .weights.h5 and legacy .h5"
 LEGACY_TORCH = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 WRAPPERS = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 """What PyTorch's wrappers put into the names of what they wrap; a name may be given without."""
@@ -229,8 +229,7 @@ def contents(path: Path) -> Contents:
 def _read_whole(path: Path) -> Contents:
     """The named tensors of a file, and of all others if it is a part of a checkpoint or its index."""
     if path.is_file():
-        with path.open("rb") as stream:
-            index = path if shards.is_index(stream.read(64), path.stat().st_size) else shards.index_of(path)
+        index = path if shards.is_index(path) else shards.index_of(path)
         if index is not None:
             return shards.read(index, _read)
     return _read(path)
@@ -287,8 +286,15 @@ def _read_zip(path: Path) -> Contents:
         from lstm_ref.formats import torch_files
 
         return torch_files.read_zip(path, roots[0])
-    if any("/data/weights/" in f"/{name}" for name in names):
-        kind = "a torch.export archive; save the model's state_dict() instead"
+    exported = [
+        name.removesuffix("/" + torch_export.CONFIGS[0])
+        for name in names
+        if name.endswith("/" + torch_export.CONFIGS[0])
+    ]
+    if len(exported) == 1:
+        return torch_export.read(path, exported[0])
+    if "serialized_state_dict.pt" in names:
+        kind = "a torch.export archive of an older PyTorch; load it there and save the model's state_dict()"
     elif all(name.endswith(".npy") for name in names):
         kind = "a NumPy .npz; pass its arrays to lstm_ref.LSTMParams or lstm_ref.from_torch"
     else:

@@ -17,6 +17,10 @@ from lstm_ref.formats.pickle_names import INERT, MEANINGS, Inert, Name, Storage,
 from lstm_ref.formats.stored import cut
 
 
+class Module(dict[Any, Any]):
+    """A module of a script: name to attribute."""
+
+
 class _Mark:
     """Where a run of arguments begins on the stack."""
 
@@ -54,7 +58,9 @@ MEMORY = 40 << 20
 """Bytes that what a pickle makes may take, beside twice its file's own size."""
 
 
-def read_pickle(stream: IO[bytes], where: str, size: int, storages: dict[str, Storage] | None = None) -> Any:
+def read_pickle(
+    stream: IO[bytes], where: str, size: int, storages: dict[str, Storage] | None = None, scripted: bool = False
+) -> Any:
     """The value that the next pickle of `stream` describes, in plain Python values and records.
 
     Parameters
@@ -67,6 +73,8 @@ def read_pickle(stream: IO[bytes], where: str, size: int, storages: dict[str, St
         Of the whole file, by which it is measured how much the pickle may make.
     storages : dict, optional
         Filled with every storage that the pickle mentions, by key.
+    scripted : bool
+        Whether it is TorchScript's, whose modules become dicts of their attributes.
 
     Returns
     -------
@@ -84,7 +92,7 @@ def read_pickle(stream: IO[bytes], where: str, size: int, storages: dict[str, St
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of escapes in a damaged pickle's text
-            return _Machine(where, MEMORY + 2 * size, storages if storages is not None else {}).run(stream)
+            return _Machine(where, MEMORY + 2 * size, storages if storages is not None else {}, scripted).run(stream)
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, EOFError, MemoryError) as error:
         if isinstance(error, UnsafeFileError):
             raise
@@ -96,7 +104,8 @@ def read_pickle(stream: IO[bytes], where: str, size: int, storages: dict[str, St
 class _Machine:
     """The pickle machine's stack and memo, with plain values on them."""
 
-    def __init__(self, where: str, memory: int, storages: dict[str, Storage]) -> None:
+    def __init__(self, where: str, memory: int, storages: dict[str, Storage], scripted: bool) -> None:
+        self.scripted = scripted
         self.where = where
         self.memory = memory
         self.storages = storages
@@ -235,7 +244,8 @@ class _Machine:
         self.stack.append(self._allowed(f"{module}.{attribute}"))
 
     def _allowed(self, name: str) -> Name:
-        if name in MEANINGS or name in INERT or is_data_type(name):
+        scripts = self.scripted and name.startswith(("__torch__.", "torch.jit._pickle."))
+        if name in MEANINGS or name in INERT or is_data_type(name) or scripts:
             return Name(name)
         hint = "If you trust the file, load it in PyTorch and save model.state_dict() with torch.save."
         raise UnsafeFileError(
@@ -247,16 +257,21 @@ class _Machine:
         arguments, function = self.stack.pop(), self.stack.pop()
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
             raise TypeError("a call of something that is not a name")
+        if self.scripted and function.text.startswith("__torch__."):
+            self.stack.append(Module())
+            return
         meaning = MEANINGS.get(function.text)
         self.stack.append(meaning(*arguments) if meaning else Inert(function.text))
 
     op_newobj = op_reduce
 
     def op_build(self, _: Any) -> None:
-        """Attributes of an object, such as a state_dict's _metadata: of no interest here."""
-        self.stack.pop()
+        """Attributes of an object: a script's modules are made of them; a state_dict's _metadata is of no interest here."""
+        state = self.stack.pop()
         if not self.stack:
             raise IndexError("stack underflow")
+        if isinstance(self.stack[-1], Module) and isinstance(state, dict):
+            self.stack[-1].update(state)
 
     def op_binpersid(self, _: Any) -> None:
         record = self.stack.pop()

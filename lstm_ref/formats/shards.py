@@ -18,9 +18,11 @@ LARGEST = 64 << 20
 """Bytes of an index: some hundred thousand tensors."""
 
 
-def is_index(head: bytes, size: int) -> bool:
-    """Whether a file may be an index: JSON, and not too large for one."""
-    return head.lstrip()[:1] == b"{" and size <= LARGEST
+def is_index(path: Path) -> bool:
+    """Whether a file may be an index: JSON that speaks of a weight_map, and not too large for one."""
+    with path.open("rb") as file:
+        begins = file.read(64).lstrip()[:1] == b"{"
+    return begins and path.stat().st_size <= LARGEST and b'"weight_map"' in path.read_bytes()
 
 
 def index_of(path: Path) -> Path | None:

@@ -59,11 +59,10 @@ def read_zip(path: Path, root: str) -> Contents:
     entries = {entry.filename: entry for entry in listed}
     if len(entries) < len(listed):
         raise UnsafeFileError(f"{path}: this archive has two entries of one name, which torch.save never writes.")
-    if f"{root}/constants.pkl" in entries:
-        raise UnsafeFileError(
-            f"{path}: this is a TorchScript archive, a program. Load it with torch.jit.load and save its state_dict()."
-        )
+    scripted = f"{root}/constants.pkl" in entries  # a program: its code is neither run nor read
     for entry in entries.values():
+        if scripted and not entry.filename.startswith((f"{root}/data/", f"{root}/data.pkl")):
+            continue
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
             raise UnsafeFileError(
                 f"{path}: entry {entry.filename!r} is compressed or larger than the file, which torch.save never "
@@ -80,9 +79,9 @@ def read_zip(path: Path, root: str) -> Contents:
             raise CorruptFileError(f"{path}: entry {root}/{name} is damaged: {error}.") from error
 
     order: Order = ">" if f"{root}/byteorder" in entries and member("byteorder") == b"big" else "<"
-    content = read_pickle(io.BytesIO(member("data.pkl")), f"{path}, {root}/data.pkl", size)
+    content = read_pickle(io.BytesIO(member("data.pkl")), f"{path}, {root}/data.pkl", size, scripted=scripted)
     tensors = _named(path, walk(content), order, lambda storage: member(f"data/{storage.key}"))
-    return Contents(path, "PyTorch checkpoint (zip)", "torch", tensors)
+    return Contents(path, "TorchScript archive" if scripted else "PyTorch checkpoint (zip)", "torch", tensors)
 
 
 def read_legacy(path: Path, stream: IO[bytes]) -> Contents:

@@ -1,0 +1,103 @@
+"""Archives of ``torch.export.save``, .pt2: raw weights beside JSON that names them.
+
+Source: torch/export/pt2_archive/_package.py and torch/_export/serde/schema.py.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from lstm_ref.errors import CorruptFileError, UnsafeFileError
+from lstm_ref.formats.stored import Contents, StoredTensor, cut, parse_json
+
+CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
+DTYPES = {
+    1: "uint8",
+    2: "int8",
+    3: "int16",
+    4: "int32",
+    5: "int64",
+    6: "float16",
+    7: "float32",
+    8: "float64",
+    13: "bfloat16",
+}
+STRIDED = 7
+LARGEST = 16 << 20
+"""Bytes of JSON that are read."""
+
+
+def read(path: Path, root: str) -> Contents:
+    """Tensors of the archive whose entries begin with ``<root>/``."""
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        listed = archive.infolist()
+    entries = {entry.filename: entry for entry in listed}
+    if len(entries) < len(listed):
+        raise UnsafeFileError(f"{path}: this archive has two entries of one name, which torch.export never writes.")
+
+    def member(name: str) -> bytes:
+        entry = entries.get(f"{root}/{name}")
+        if entry is None:
+            raise CorruptFileError(f"{path}: it has no entry {cut(name)}; the copy is incomplete.")
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
+            raise UnsafeFileError(f"{path}: entry {cut(name)} is compressed or larger than the file.")
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return archive.read(entry)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+            raise CorruptFileError(f"{path}: entry {cut(name)} is damaged: {cut(str(error))}.") from error
+
+    tensors: dict[str, StoredTensor] = {}
+    for config in CONFIGS:
+        if (entry := entries.get(f"{root}/{config}")) is None:
+            continue
+        if entry.file_size > LARGEST:
+            raise UnsafeFileError(f"{path}: {config} is of {entry.file_size:,} bytes, expected at most {LARGEST:,}.")
+        described = parse_json(path, config, member(config)).get("config")
+        for name, told in (described if isinstance(described, dict) else {}).items():
+            tensors[name] = _tensor(path, name, told, f"{config.rpartition('/')[0]}/", member)
+    return Contents(path, "PyTorch export (.pt2)", "torch", tensors)
+
+
+def _tensor(path: Path, name: str, told: Any, folder: str, member: Callable[[str], bytes]) -> StoredTensor:
+    try:
+        meta, file = told["tensor_meta"], told["path_name"]
+        shape, stride = (tuple(_count(n["as_int"]) for n in meta[key]) for key in ("sizes", "strides"))
+        offset = _count(meta["storage_offset"]["as_int"])
+        dtype = DTYPES.get(meta["dtype"], f"number {meta['dtype']}"[:20])
+        plain = (
+            told["use_pickle"] is False
+            and meta["layout"] == STRIDED
+            and isinstance(file, str)
+            and len(shape) == len(stride)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptFileError(f"{path}: its description of {cut(name)!r} is no tensor's.") from error
+    stored = np.dtype("<u2" if dtype == "bfloat16" else dtype).newbyteorder("<") if dtype in DTYPES.values() else None
+
+    def numbers() -> np.ndarray[Any, Any]:
+        assert stored is not None
+        data = member(folder + file)
+        count = len(data) // stored.itemsize
+        needed = offset + 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True)) if prod(shape) else 0
+        if needed > count or prod(shape) > count:
+            raise CorruptFileError(f"{path}: {cut(name)!r} of shape {shape} does not fit its {count} numbers.")
+        flat = np.frombuffer(data, stored, count)[offset:]
+        return as_strided(flat, shape, tuple(s * stored.itemsize for s in stride), writeable=False)
+
+    problem = "" if plain and stored is not None else "is not stored as plain numbers"
+    return StoredTensor(dtype, shape, numbers, problem)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 62:
+        raise ValueError("no count")
+    return value
