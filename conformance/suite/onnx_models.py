@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
@@ -86,5 +85,3 @@ def compared(network: Network, x: np.ndarray[Any, Any], expected: Sequence[np.nd
 def constant(name: str, values: Any) -> Any:
     """A Constant node."""
     return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.array(values)))
-
-

@@ -132,7 +132,7 @@ def _read(lstm: LSTM, constants: Constants, states: States, defaults_are_inputs:
     for role, k in STATES.items():
         origin = states.of(scope, node.input(k))
         if origin.kind == "constant":
-            lstm.whole = f"the {role} of {node.label!r} is constant and not zero ({origin.place!r}); load its part and give it that state"
+            lstm.whole = f"the {role} of {node.label!r} is constant and not zero ({origin.place!r}); load its part with that state"
         elif origin.kind == "given":
             lstm.remarks.append(
                 f"The {role} of {node.label!r} comes from {origin.place!r}: give the network that state."
