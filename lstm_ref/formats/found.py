@@ -241,7 +241,9 @@ def stacked(chosen: list[Found]) -> tuple[list[Layer], str]:
     for below, above in pairwise(chosen):
         after = next(iter(above.groups.values())).after
         names = below.info.name, above.info.name
-        if after not in (None, below.info.name, below.info.path):
+        if after is not None and (
+            not after or after not in (below.info.name, below.info.path)
+        ):  # a path may be empty too
             given = f"the output of {after!r}" if after else "something else"
             return [], f"{names[1]!r} is given {given}, not the output of {names[0]!r} alone"
     for found in chosen:
