@@ -27,7 +27,7 @@ from lstm_ref.errors import (
     UnsupportedError,
     UsageError,
 )
-from lstm_ref.formats import shards, torch_export
+from lstm_ref.formats import onnx_wire, shards, torch_export
 from lstm_ref.formats.found import Found, LSTMInfo, PartInfo, find_lstms, stacked
 from lstm_ref.layer import Layer
 from lstm_ref.options import Options
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LSTMInfo", "PartInfo", "inspect", "load"]
 
-SUPPORTED = "PyTorch .pt/.pth and .pt2, .safetensors, Keras .keras, .weights.h5 and legacy .h5"
+SUPPORTED = "PyTorch .pt/.pth and .pt2, .safetensors, Keras .keras, .weights.h5 and legacy .h5, and .onnx"
 LEGACY_TORCH = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 WRAPPERS = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 """What PyTorch's wrappers put into the names of what they wrap; a name may be given without."""
@@ -52,7 +52,7 @@ def inspect(path: str | os.PathLike[str]) -> list[LSTMInfo]:
     ----------
     path : str or path
         A file of any supported format: PyTorch's .pt/.pth in both its forms, .safetensors, .keras,
-        .weights.h5, or Keras's legacy .h5/.hdf5.
+        .weights.h5, Keras's legacy .h5/.hdf5, or .onnx.
 
     Returns
     -------
@@ -266,6 +266,12 @@ def _read(path: Path) -> Contents:
         from lstm_ref.formats import safetensors_file
 
         return safetensors_file.read(path)
+    if head[0] in onnx_wire.FIRST_BYTES:
+        data = path.read_bytes()
+        if onnx_wire.is_model(data):
+            from lstm_ref.formats import onnx_file
+
+            return onnx_file.read(path, data)
     raise UnknownFormatError(f"{path} {_guess(head)}, expected one of {SUPPORTED}.")
 
 
@@ -303,10 +309,12 @@ def _read_zip(path: Path) -> Contents:
 
 
 def _guess(head: bytes) -> str:
+    if head[4:8] == b"TFL3":
+        return "is a TensorFlow Lite model, whose layers are no longer there; save the Keras model as .keras"
     if head.startswith(b"\x80") or head[257:262] == b"ustar":
         return "is a Python pickle or an archive that torch.save of version 0.1.10 or later did not write"
     if head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b":"):
-        return "looks like an ONNX model, which is not supported yet"
+        return "begins like an ONNX model, and is damaged or incomplete"
     if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
         return "is text"
     return f"begins with the bytes {head[:8].hex(' ')}, which belong to no format known here"

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from lstm_ref.formats import keras_names, torch_names
+from lstm_ref.formats import keras_names, onnx_names, torch_names
 from lstm_ref.formats.group import Group
 from lstm_ref.formats.stored import WIDENED, Contents, StoredTensor, as_weights
 from lstm_ref.layer import Layer
@@ -176,6 +176,8 @@ def find_lstms(contents: Contents) -> list[Found]:
     """Every LSTM in the contents, in the file's order."""
     if contents.convention == "torch":
         groups = torch_names.groups(contents)
+    elif contents.convention == "onnx":
+        groups = onnx_names.groups(contents)
     else:
         groups = keras_names.groups(contents)
     by_lstm: dict[tuple[str, str], list[Group]] = {}

@@ -46,13 +46,13 @@ class Contents:
     format : str
         For people, such as "PyTorch checkpoint (zip)".
     convention : str
-        Whose names the tensors have: "torch", "keras-paths" (weights.h5) or "keras-names" (legacy h5).
+        Whose names the tensors have: "torch", "keras-paths" (weights.h5), "keras-names" (legacy h5) or "onnx".
     tensors : dict
         Full name to tensor.
     layer_names : dict
         Group path to the name that its user gave the layer; Keras only.
     config : dict
-        The model's own description, where the file has one; Keras only.
+        The model's own description, where the file has one: Keras's, or an ONNX model's graphs.
     version : str
         Of the library that wrote the file, where it says so; Keras only.
     """

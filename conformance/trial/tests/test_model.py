@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from safetensors.numpy import save_file
 
 import conformance
 import lstm_ref
@@ -42,10 +42,15 @@ def wrong_weights(case):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(3)
-    path = tmp_path_factory.mktemp("model") / "encoder.pt"
-    lstm = torch.nn.LSTM(3, 4, 2, bidirectional=True)
-    torch.save({"encoder": lstm.state_dict(), "decoder": torch.nn.LSTM(3, 5).state_dict()}, path)
+    path, rng = tmp_path_factory.mktemp("model") / "encoder.safetensors", np.random.default_rng(3)
+    shapes = {
+        f"encoder.{role}_l{layer}{suffix}": shape
+        for layer, D in enumerate((3, 8))
+        for suffix in ("", "_reverse")
+        for role, shape in (("weight_ih", (16, D)), ("weight_hh", (16, 4)), ("bias_ih", (16,)), ("bias_hh", (16,)))
+    }
+    shapes |= {"decoder.weight_ih": (20, 3), "decoder.weight_hh": (20, 5)}
+    save_file({name: rng.normal(0, 0.4, shape).astype(np.float32) for name, shape in shapes.items()}, path)
     path.with_name("port.py").write_text(PORT)
     return path
 
