@@ -197,7 +197,9 @@ def _below(every: list[Scope], found: list[LSTM], flows: Flows) -> dict[LSTM, tu
     for scope in every:
         shown |= {flow.source for name in scope.results if (flow := flows.of(scope, name))}
         for node in scope.nodes:
-            passed = node.op == "Shape" or (node.op in FOLLOWED and flows.of(scope, node.outputs[0]) is not None)
+            passed = node.op == "Shape" or (
+                node.op in FOLLOWED and any(node.outputs) and flows.of(scope, node.outputs[0]) is not None
+            )
             for k, name in enumerate(node.inputs):
                 flow = flows.of(scope, name) if name and not passed else None
                 if flow and node.op == "LSTM" and k == 0:
