@@ -88,7 +88,7 @@ def test_ten_random_bytes_changed(name: str, tmp_path: Path) -> None:
         (b"epoch,loss\n1,0.5\n" * 100, "is text"),
         (b"{}", "is text"),
         (bytes(range(200, 256)) * 20, "begins with the bytes c8 c9"),
-        (b"\x08\x08\x12\x07pytorch" + bytes(100), "begins like an ONNX model"),
+        (b"\x08\x08\x12\x07pytorch" + bytes(100), "begins like an ONNX model, and is damaged"),
         (pickle.dumps({"weight_ih_l0": [1.0]}), "is a Python pickle"),
     ],
     ids=["empty", "csv", "braces", "noise", "onnx", "pickle"],

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lstm_ref.formats.onnx_graph import Node, Scope, Values
-from lstm_ref.formats.onnx_tensors import TYPES, of_array, stored, unread
+from lstm_ref.formats.onnx_tensors import TYPES, of_array, shown, stored, unread
 from lstm_ref.formats.stored import WIDENED, StoredTensor, as_weights
 
 MOST_NUMBERS = 64
@@ -58,7 +58,7 @@ class Constants:
         """
         tensor = self.of(scope, name)
         if tensor.problem or tensor.dtype not in ("int64", "int32") or prod(tensor.shape) > MOST_NUMBERS:
-            raise ValueError(f"{name!r} is no constant of a few whole numbers")
+            raise ValueError(f"{shown(name)} is no constant of a few whole numbers")
         return [int(n) for n in tensor.read().reshape(-1)]
 
     def axes(self, scope: Scope, node: Node, number: int, attribute: str) -> list[int] | None:
@@ -116,13 +116,15 @@ class Constants:
                 return inputs[0]
             return self._arranged(scope, node, tensors, steps), steps, any(default for _, _, default in inputs)
         except (ValueError, IndexError, TypeError, OverflowError) as error:
-            reason = f"is computed by the node {node.label!r} ({node.op}), which cannot be followed: {str(error)[:200]}"
+            reason = (
+                f"is computed by the node {node.label!r} ({node.op[:40]}), which cannot be followed: {str(error)[:200]}"
+            )
             return unread(reason), 0, False
 
     def _arranged(self, scope: Scope, node: Node, tensors: list[StoredTensor], steps: int) -> StoredTensor:
         if node.op not in ARRANGING:
             return unread(
-                f"is computed by the node {node.label!r} ({node.op}), expected stored numbers. Let onnxruntime fold the "
+                f"is computed by the node {node.label!r} ({node.op[:40]}), expected stored numbers. Let onnxruntime fold the "
                 "model's constants and save it"
             )
         if unknown := next((tensor for tensor in tensors if tensor.problem), None):

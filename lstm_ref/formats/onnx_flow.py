@@ -9,10 +9,9 @@ Sources: https://onnx.ai/onnx/operators of the nodes that are followed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from lstm_ref.formats.onnx_constants import Constants
 from lstm_ref.formats.onnx_graph import Dim, Node, Scope, Values
@@ -24,8 +23,7 @@ PASSING = ("Identity", "Dropout")
 FOLLOWED = (*PASSING, "Transpose", "Squeeze", "Unsqueeze", "Reshape", "Slice", "Concat")
 
 
-@dataclass(frozen=True)
-class Flow:
+class Flow(NamedTuple):
     """The outputs of an LSTM, arranged in some way.
 
     Attributes
@@ -123,7 +121,7 @@ class Flows:
             order = [*range(rank)][::-1] if order is None else list(order)
             if sorted(order) != [*range(rank)]:
                 return None
-            return replace(flow, axes=tuple(axes[k] for k in order))
+            return flow._replace(axes=tuple(axes[k] for k in order))
         if node.op == "Slice":
             return _cut(flow, self.constants.slices(scope, node, rank))
         if node.op == "Reshape":
@@ -136,13 +134,13 @@ class Flows:
             gone = {k % rank for k in given if -rank <= k < rank}
             if len(gone) < len(given) or any(axes[k] for k in gone):
                 return None
-            return replace(flow, axes=tuple(axis for k, axis in enumerate(axes) if k not in gone))
+            return flow._replace(axes=tuple(axis for k, axis in enumerate(axes) if k not in gone))
         rank += len(given)
         new = {k % rank for k in given if -rank <= k < rank}
         if len(new) < len(given):
             return None
         rest = iter(axes)
-        return replace(flow, axes=tuple(() if k in new else next(rest) for k in range(rank)))
+        return flow._replace(axes=tuple(() if k in new else next(rest) for k in range(rank)))
 
     def _target(self, scope: Scope, node: Node) -> list[Dim] | None:
         given = node.attribute("shape", "ints")
@@ -212,7 +210,7 @@ def layout(node: Node) -> int:
 
 
 def _without_ones(sizes: Sizes, axis: str) -> Axis:
-    return tuple(each for each in axis if dict(sizes)[each] != 1)
+    return tuple(each for each, size in sizes if each in axis and size != 1)  # D is before H in both
 
 
 def _cut(flow: Flow, slices: dict[int, slice]) -> Flow | None:
@@ -223,7 +221,7 @@ def _cut(flow: Flow, slices: dict[int, slice]) -> Flow | None:
             return None
         left = [*range(2 if axis else 1)][cut]
         if len(left) == 1 and axis:
-            flow = replace(flow, axes=(*flow.axes[:k], (), *flow.axes[k + 1 :]), half=left[0])
+            flow = flow._replace(axes=(*flow.axes[:k], (), *flow.axes[k + 1 :]), half=left[0])
         elif left != [0, 1][: 2 if axis else 1]:
             return None
     return flow
@@ -235,10 +233,10 @@ def _joined(node: Node, flows: Sequence[Flow | None]) -> Flow | None:
     if there is None or not there.axes or len(others) != 1 or others[0] is None:
         return there if not others else None
     axis = node.attribute("axis", "i", 1) % len(there.axes)
-    apart = (there.half, others[0].half) == (0, 1) and replace(others[0], half=0) == there
+    apart = (there.half, others[0].half) == (0, 1) and others[0]._replace(half=0) == there
     if not apart or there.axes[axis] not in ((), ("H",)):
         return None
-    return replace(there, axes=(*there.axes[:axis], ("D", *there.axes[axis]), *there.axes[axis + 1 :]), half=None)
+    return there._replace(axes=(*there.axes[:axis], ("D", *there.axes[axis]), *there.axes[axis + 1 :]), half=None)
 
 
 def _reshaped(flow: Flow, target: Sequence[Dim], zeros_are_zeros: bool) -> Flow | None:
@@ -250,13 +248,13 @@ def _reshaped(flow: Flow, target: Sequence[Dim], zeros_are_zeros: bool) -> Flow 
     if left is None:
         return None
     if rest == len(target):
-        return replace(flow, axes=tuple(left)) if not any(flow.axes[first:]) else None
+        return flow._replace(axes=tuple(left)) if not any(flow.axes[first:]) else None
     remaining = [*flow.axes[first:]][::-1]
     right, used = _matched(flow, target[:rest:-1], remaining, turned=True)
     if right is None:
         return None
     middle = tuple(each for axis in remaining[used:][::-1] for each in axis)
-    return replace(flow, axes=(*left, middle, *right[::-1]))
+    return flow._replace(axes=(*left, middle, *right[::-1]))
 
 
 def _matched(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lstm_ref.errors import CorruptFileError
-from lstm_ref.formats.onnx_tensors import stored, text, unread
+from lstm_ref.formats.onnx_tensors import shown, stored, text, unread
 from lstm_ref.formats.stored import StoredTensor
 
 Dim: TypeAlias = int | str
@@ -30,6 +30,8 @@ KINDS = {
     "sparse_tensor": 11,
 }
 """Field of an attribute to ONNX's number of its kind."""
+LONGEST = 120
+"""How much of a name is shown."""
 STANDARD = ("", "ai.onnx")
 
 
@@ -45,8 +47,9 @@ class Node:
 
     @property
     def label(self) -> str:
-        """What to call it: its name, or what it gives."""
-        return self.name or next(filter(None, self.outputs), "")
+        """What to call it: its name, or what it gives; the beginning, if that is very long."""
+        name = self.name or next(filter(None, self.outputs), "")
+        return name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
 
     def attribute(self, name: str, kind: str, default: Any = None) -> Any:
         """The value of an attribute of one kind, a field in `KINDS`.
@@ -138,7 +141,7 @@ def scopes(model: Any, path: Path) -> list[Scope]:
             scope.nodes.append(node)
             for name in filter(None, outputs):
                 if name in scope.made or name in scope.stored or name in scope.given:
-                    raise CorruptFileError(f"{path}: two values of one graph are called {name!r}.")
+                    raise CorruptFileError(f"{path}: two values of one graph are called {shown(name)}.")
                 scope.made[name] = node
             for attribute in proto.attribute:
                 bodies = [attribute.g] if attribute.HasField("g") else attribute.graphs
@@ -154,7 +157,7 @@ def _values(scope: Scope, graph: Any, path: Path) -> None:
     scope.stored = dict(tensors)
     if len(scope.stored) < len(tensors):
         twice = Counter(name for name, _ in tensors).most_common(1)[0][0]
-        raise CorruptFileError(f"{path}: two tensors of one graph are called {twice!r}.")
+        raise CorruptFileError(f"{path}: two tensors of one graph are called {shown(twice)}.")
     scope.given, scope.results = {text(v.name) for v in graph.input}, {text(v.name) for v in graph.output}
     for value in (*graph.value_info, *graph.output, *graph.input):
         if value.type.tensor_type.HasField("shape"):
@@ -192,6 +195,8 @@ class Values:
     def of(self, scope: Scope, name: str) -> Any:
         """What is known of the value called `name`, as seen from `scope`."""
         key = (scope.home(name), name)
+        if key in self.known:
+            return self.known[key]
         todo = [key]
         while todo:
             home, current = todo[-1]
@@ -203,7 +208,7 @@ class Values:
             if not missing:
                 self.known[todo.pop()] = self.work_out(home, current, [self.known[n] for n in needed])
             elif (home, current) in self.begun:
-                raise CorruptFileError(f"{self.path}: its graph runs in a circle at the value {current!r}.")
+                raise CorruptFileError(f"{self.path}: its graph runs in a circle at the value {shown(current)}.")
             else:
                 self.begun.add((home, current))
                 todo += missing

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lstm_ref.formats import onnx_options
 from lstm_ref.formats.group import Group
@@ -16,7 +16,7 @@ from lstm_ref.formats.onnx_constants import Constants
 from lstm_ref.formats.onnx_flow import FOLLOWED, Flows, layout
 from lstm_ref.formats.onnx_graph import Node, Scope
 from lstm_ref.formats.onnx_states import States
-from lstm_ref.formats.onnx_tensors import text
+from lstm_ref.formats.onnx_tensors import shown, text
 from lstm_ref.formats.stored import Contents, StoredTensor
 from lstm_ref.options import PLAIN, Options
 
@@ -106,16 +106,17 @@ def _read(lstm: LSTM, constants: Constants, states: States, defaults_are_inputs:
     scope, node = lstm.scope, lstm.node
     if scope.path:
         kind = "body of another node" if scope.outer else "function"
-        lstm.remarks.append(f"It is in {scope.path!r}, the {kind}.")
+        lstm.remarks.append(f"It is in {shown(scope.path)}, the {kind}.")
     if node.op != "LSTM":
-        lstm.problem = f"it is a node {node.op}, expected ONNX's own LSTM"
+        lstm.problem = f"it is a node {node.op[:80]}, expected ONNX's own LSTM"
         return
     lstm.options, lstm.problem = onnx_options.problem(node)
     if len(node.inputs) > 8:
         lstm.problem = lstm.problem or f"it has {len(node.inputs)} inputs, expected 8 at most"
     try:
         lstm.directions = onnx_options.directions(node)
-    except ValueError:
+    except ValueError as error:
+        lstm.problem = str(error)
         return
     given = {role: node.input(k) for role, k in INPUTS.items() if node.input(k)}
     lstm.tensors = {role: constants.of(scope, name) for role, name in given.items()}
@@ -126,16 +127,16 @@ def _read(lstm: LSTM, constants: Constants, states: States, defaults_are_inputs:
         )
     if node.input(LENGTHS):
         lstm.remarks.append(
-            f"It is given the lengths of its sequences, {node.input(LENGTHS)!r}: give the network a mask of the same lengths. "
+            f"It is given the lengths of its sequences, {shown(node.input(LENGTHS))}: give the network a mask of the same lengths. "
             "What it gives at padding are zeros."
         )
     for role, k in STATES.items():
         origin = states.of(scope, node.input(k))
         if origin.kind == "constant":
-            lstm.whole = f"the {role} of {node.label!r} is constant and not zero ({origin.place!r}); load its part with that state"
+            lstm.whole = f"the {role} of {node.label!r} is constant and not zero ({shown(origin.place)}); load its part with that state"
         elif origin.kind == "given":
             lstm.remarks.append(
-                f"The {role} of {node.label!r} comes from {origin.place!r}: give the network that state."
+                f"The {role} of {node.label!r} comes from {shown(origin.place)}: give the network that state."
             )
     if not lstm.problem and layout(node):
         lstm.remarks.append("Its input, output and states have the axis of samples first (layout=1).")
@@ -150,10 +151,12 @@ def _misfit(lstm: LSTM, tensors: dict[str, StoredTensor]) -> str:
     if any(tensors[role].problem for role in ("W", "R")):
         return ""
     H, D = R[-1] if R else 0, W[-1] if W else 0
+    if not H:
+        return "its R is of no units"
     expected = {"W": (count, 4 * H, D), "R": (count, 4 * H, H), "B": (count, 8 * H), "P": (count, 3 * H)}
     for role, tensor in tensors.items():
-        if not tensor.problem and (tensor.shape != expected[role] or not H):
-            return f"its {role} has shape {tensor.shape}, expected {expected[role]} for {count} directions of {H} units"
+        if not tensor.problem and tensor.shape != expected[role]:
+            return f"its {role} has shape {tensor.shape[:9]}, expected {expected[role]}, of as many directions and units as its R"
     try:
         told = node.attribute("hidden_size", "i", H)
     except ValueError as error:
@@ -171,7 +174,7 @@ def _told_otherwise(lstm: LSTM, D: int, H: int) -> str:
         home = scope.home(name)
         shape = home.stored[name].shape if name in home.stored else home.shapes.get(name)
         if shape and isinstance(shape[-1], int) and shape[-1] != width:
-            return f"its value {name!r} has the shape {_shown(shape)}, expected {width} units; {PROJECTED}"
+            return f"its value {shown(name)} has the shape {_told(shape)}, expected {width} units; {PROJECTED}"
     made_from = "".join(text(p.value) for p in getattr(node.proto, "metadata_props", ()) if text(p.key) == SOURCE)
     return PROJECTED if "weight_hr" in made_from else ""
 
@@ -182,7 +185,7 @@ PROJECTED = (
 )
 
 
-def _shown(shape: tuple[int | str, ...]) -> str:
+def _told(shape: tuple[int | str, ...]) -> str:
     return f"({', '.join(map(str, shape))})"
 
 
@@ -194,7 +197,9 @@ def _below(every: list[Scope], found: list[LSTM], flows: Flows) -> dict[LSTM, tu
     for scope in every:
         shown |= {flow.source for name in scope.results if (flow := flows.of(scope, name))}
         for node in scope.nodes:
-            passed = node.op == "Shape" or (node.op in FOLLOWED and flows.of(scope, node.outputs[0]) is not None)
+            passed = node.op == "Shape" or (
+                node.op in FOLLOWED and any(node.outputs) and flows.of(scope, node.outputs[0]) is not None
+            )
             for k, name in enumerate(node.inputs):
                 flow = flows.of(scope, name) if name and not passed else None
                 if flow and node.op == "LSTM" and k == 0:
@@ -255,4 +260,4 @@ def _of_direction(role: str, tensor: StoredTensor, number: int) -> StoredTensor:
     """One direction's half of a tensor; of one that does not fit, what there is to list."""
     axes = 2 if role in ("W", "R") else 1
     shape = tensor.shape[1:] if len(tensor.shape) == axes + 1 else (0,) * axes
-    return replace(tensor, shape=shape, read=lambda: tensor.read()[number])
+    return StoredTensor(tensor.dtype, shape, lambda: tensor.read()[number], tensor.problem)

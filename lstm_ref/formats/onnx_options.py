@@ -10,6 +10,7 @@ import numpy as np
 
 from lstm_ref.errors import LSTMError, UnsupportedError
 from lstm_ref.formats.onnx_graph import Node
+from lstm_ref.formats.onnx_tensors import shown, text
 from lstm_ref.options import Options
 
 ATTRIBUTES = {
@@ -43,7 +44,7 @@ def directions(node: Node) -> tuple[bool, ...]:
     """
     name = node.attribute("direction", "s", b"forward").decode("utf-8", "replace")
     if name not in DIRECTIONS:
-        raise ValueError(f"its direction is {name!r}, expected forward, reverse or bidirectional")
+        raise ValueError(f"its direction is {shown(name)}, expected forward, reverse or bidirectional")
     return DIRECTIONS[name]
 
 
@@ -55,9 +56,11 @@ def options(node: Node) -> Options:
     ValueError, LSTMError
         If there is something that is not known here.
     """
-    unknown = sorted({attribute.name for attribute in node.proto.attribute} - ATTRIBUTES)
-    if unknown:
-        raise ValueError(f"it has the attribute {unknown[0]!r}, which is not known here")
+    names = {text(attribute.name) for attribute in node.proto.attribute}
+    if unknown := sorted(names - ATTRIBUTES):
+        raise ValueError(f"it has the attribute {shown(unknown[0])}, which is not known here")
+    if names <= {"hidden_size", "direction"}:
+        return Options(zero_output_for_mask=bool(node.input(4)))
     for name, most in (("input_forget", 1), ("layout", 1), ("output_sequence", 1)):
         if node.attribute(name, "i", 0) not in range(most + 1):
             raise ValueError(f"its {name} is {node.attribute(name, 'i')}, expected 0 or 1")
@@ -112,7 +115,7 @@ def _known(name: str, numbers: list[float | None]) -> str:
         told = "".join(
             f" with {which}={n:g}" for which, n in zip(("alpha", "beta"), numbers, strict=False) if n is not None
         )
-        raise UnsupportedError(f"its activation {name!r}{told} is none that can be computed")
+        raise UnsupportedError(f"its activation {shown(name)}{told} is none that can be computed")
     return ours
 
 

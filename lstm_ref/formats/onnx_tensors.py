@@ -30,11 +30,18 @@ TYPES: dict[int, tuple[str, str, str]] = {
 OTHER_TYPES = {2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 8: "string", 9: "bool", 12: "uint32", 13: "uint64"}
 FIELDS = ("float_data", "int32_data", "int64_data", "double_data", "string_data", "uint64_data")
 EXTERNAL = 1
+MOST_AXES = 64
+"""NumPy's."""
 
 
 def text(value: str | bytes) -> str:
     """A name; protobuf gives bytes for one that is no UTF-8."""
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+def shown(name: str, most: int = 120) -> str:
+    """A name for a message, the beginning of it if it is very long."""
+    return repr(name if len(name) <= most else f"{name[:most]}...")
 
 
 def unread(problem: str, dtype: str = "unknown", shape: tuple[int, ...] = (0, 0)) -> StoredTensor:
@@ -66,8 +73,8 @@ def stored(proto: Any, path: Path) -> StoredTensor:
     dtype, code, field = TYPES[proto.data_type]
     size = np.dtype(code).itemsize
     count = prod(shape)
-    if any(n < 0 for n in shape):
-        return unread(f"has shape {shape}", dtype)
+    if any(n < 0 for n in shape) or len(shape) > MOST_AXES:
+        return unread(f"has shape {shape[:9]}", dtype)
     if proto.HasField("segment"):
         return unread("is one segment of a tensor", dtype, shape)
     given = [name for name in FIELDS if len(getattr(proto, name))] + (["raw_data"] if proto.raw_data else [])
@@ -86,7 +93,7 @@ def stored(proto: Any, path: Path) -> StoredTensor:
         held = len(getattr(proto, field))
         read = lambda: np.fromiter(getattr(proto, field), code, count).tobytes()  # noqa: E731 - the other of two
     if held != count:
-        return unread(f"has {held:g} numbers, expected {count} of the shape {shape}", dtype, shape)
+        return unread(f"has {held:g} numbers, expected {count} of the shape {shape[:9]}", dtype, shape)
     return StoredTensor(dtype, shape, _shaped(read, code, dtype, shape))
 
 
@@ -126,23 +133,23 @@ def _external(proto: Any, path: Path, size: int) -> Place | str:
     anchored = PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor
     if not location or "\0" in location or ".." in parts or anchored:
         raise UnsafeFileError(
-            f"{path}: the tensor {text(proto.name)!r} has its numbers in {location!r}, expected a file in the model's folder."
+            f"{path}: the tensor {shown(text(proto.name))} has its numbers in {shown(location)}, expected a file in the model's folder."
         )
     folder, file = _resolved(path.parent, location)
     if not file.is_relative_to(folder):
         raise UnsafeFileError(
-            f"{path}: the tensor {text(proto.name)!r} has its numbers in {location!r}, a link to a file outside the model's folder."
+            f"{path}: the tensor {shown(text(proto.name))} has its numbers in {shown(location)}, a link out of the model's folder."
         )
     if not file.is_file():
-        return f"has its numbers in {location!r}, which is no file beside the model; copy it there"
+        return f"has its numbers in {shown(location)}, which is no file beside the model; copy it there"
     try:
         offset, length = int(entries.get("offset") or 0), int(entries.get("length") or size)
     except ValueError:
-        return f"has its numbers in {location!r} at a place that is no number"
+        return f"has its numbers in {shown(location)} at a place that is no number"
     available = file.stat().st_size
     if offset < 0 or length != size or offset + size > available:
         return (
-            f"has its numbers in {location!r}, bytes {offset} to {offset + length}; expected {size} bytes, "
+            f"has its numbers in {shown(location)}, bytes {offset} to {offset + length}; expected {size} bytes, "
             f"and the file has {available}"
         )
     return Place(file, offset, size)

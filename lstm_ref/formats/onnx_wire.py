@@ -112,6 +112,8 @@ def _field(data: bytes, position: int, end: int) -> tuple[int, int, int, int]:
 
 
 def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
+    if position < end and data[position] < 128:  # most are that small
+        return data[position], position + 1
     value = shift = 0
     while position < end and shift < 70:
         byte = data[position]
