@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --lstm-own-cores --lstm-published .publis
 SUITE := --lstm-documented README.md
 
 .DEFAULT_GOAL := help
-.PHONY: help conformance check fixtures test bench docs lint mutants clean
+.PHONY: help conformance check fixtures test bench docs lint fuzz mutants clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ published: .venv/ready
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
+
+fuzz: .venv/ready ## damage 100,000 files that the frameworks wrote, and read them: OPTIONS="--seed 1"
+	$(BIN)/python -m conformance.suite.fuzz --files 98000 --slow-files 2000 $(OPTIONS)
 
 mutants: .venv/ready ## edit the judging code in every way and print which edits no test notices; hours: OPTIONS="MODULE ..."
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
