@@ -115,7 +115,6 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "numpy": (put("bias_ih_l0", lambda t: t.numpy()), "its bias_ih is a NumPy array"),
     "list": (put("bias_ih_l0", lambda t: t.tolist()), "its bias_ih is of Python's type list"),
     "none": (put("bias_ih_l0", lambda t: None), "its bias_ih is of Python's type NoneType"),
-    "negated": (put("weight_hh_l0", lambda t: torch._neg_view(t)), "its weight_hh is a view with the flags neg"),
     "double-name": (
         lambda state: {"m.weight_ih_l0": torch.ones(16, 3), "m": state},
         "its weight_ih has the name of another one",
@@ -143,8 +142,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize(
     ("kind", "suffix"),
-    [(kind, suffix) for kind in REFUSED for suffix in (".pt", ".pth") if (kind, suffix) != ("negated", ".pth")],
-)  # torch writes that flag in its newer format alone
+    [(kind, suffix) for kind in REFUSED for suffix in (".pt", ".pth")],
+)
 def test_what_cannot_be_read_or_is_missing_is_refused_by_name(kind: str, suffix: str, tmp_path: Path) -> None:
     change, reason = REFUSED[kind]
     state = dict(module(num_layers=2, bidirectional=True).state_dict())
@@ -153,6 +152,30 @@ def test_what_cannot_be_read_or_is_missing_is_refused_by_name(kind: str, suffix:
         lstm_ref.load(path)
     (info,) = lstm_ref.inspect(path)
     assert info.unsupported
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_negated_view_has_its_sign(dtype: torch.dtype, tmp_path: Path) -> None:
+    lstm = module().to(dtype)
+    path = saved({name: torch._neg_view(value) for name, value in lstm.state_dict().items()}, tmp_path / "m.pt")
+    kernel = lstm_ref.load(path).params.kernel
+    np.testing.assert_array_equal(kernel.T, -lstm.weight_ih_l0.detach().to(torch.float64).numpy().astype(kernel.dtype))
+
+
+def test_tensors_with_attributes_and_weights_of_two_names_are_read(tmp_path: Path) -> None:
+    state = dict(module().state_dict())
+    state["bias_ih_l0"].note = "mine"
+    path = saved({"model": state, "best": state}, tmp_path / "m.pt")
+    assert [info.name for info in lstm_ref.inspect(path)] == ["model", "best"]
+    np.testing.assert_array_equal(lstm_ref.load(path, "best").params.kernel.T, state["weight_ih_l0"].numpy())
+
+
+@pytest.mark.parametrize("value", [None, [1.0], torch.ones(2, 4).to_sparse(), torch.ones(1, 2, 4)])
+def test_a_projection_that_cannot_be_read_is_refused(value: Any, tmp_path: Path) -> None:
+    state = {**module(num_layers=2, proj_size=2).state_dict(), "weight_hr_l1": value}
+    path = saved(state, tmp_path / "m.pt")
+    with pytest.raises(UnsupportedError, match="'l1': its"):
+        lstm_ref.load(path)
 
 
 class Model(torch.nn.Module):

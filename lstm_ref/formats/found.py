@@ -273,7 +273,7 @@ def _describe(name: str, group: Group) -> PartInfo:
     tensors = group.tensors
     D, H = _sizes(tensors)
     bias = any(role in tensors for role in ("bias", "bias_ih", "bias_hh", "B"))
-    projection = tensors["weight_hr"].shape[0] if "weight_hr" in tensors else 0
+    projection = next(iter(tensors["weight_hr"].shape), 0) if "weight_hr" in tensors else 0
     dtypes = sorted({tensor.dtype for tensor in tensors.values()})
     problem = group.problem
     if unread := [f"its {role} {tensor.problem}" for role, tensor in tensors.items() if tensor.problem]:

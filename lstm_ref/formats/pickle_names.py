@@ -36,6 +36,7 @@ class TensorRecord:
     stride: tuple[int, ...]
     dtype: str | None = None
     problem: str = ""
+    negated: bool = False
 
 
 @dataclass(eq=False)
@@ -66,13 +67,10 @@ def _tensor(
         or not all(is_count(n) for n in (offset, *shape, *stride))
     ):
         raise ValueError("a tensor whose shape, stride or offset are no whole numbers")
-    flags = sorted(map(str, metadata)) if isinstance(metadata, dict) else []
-    problem = (
-        f"is a view with the flags {cut(', '.join(flags))}; save it after .resolve_neg().resolve_conj()"
-        if flags
-        else ""
-    )
-    return TensorRecord(storage, offset, shape, stride, problem=problem)
+    given = metadata if isinstance(metadata, dict) else {}
+    flags = ", ".join(sorted(str(flag) for flag in given if flag != "neg"))
+    problem = f"is a view with the flags {cut(flags)}; save it after .resolve_conj()" if flags else ""
+    return TensorRecord(storage, offset, shape, stride, problem=problem, negated=given.get("neg") is True)
 
 
 def _typed_tensor(
@@ -82,6 +80,13 @@ def _typed_tensor(
     if not isinstance(dtype, Name):
         raise TypeError("a tensor whose dtype is not a name")
     return replace(_tensor(storage, offset, shape, stride), dtype=dtype.text)
+
+
+def _of_type(rebuild: Any, kind: Any, arguments: tuple[Any, ...], *_: Any) -> Any:
+    """A tensor with attributes of its own; of a class of its own it is not known what its numbers are."""
+    plain = isinstance(kind, Name) and kind.text in ("torch.Tensor", "torch.nn.parameter.Parameter")
+    meaning = MEANINGS.get(rebuild.text) if isinstance(rebuild, Name) and plain else None
+    return meaning(*arguments) if meaning else Inert("torch._tensor._rebuild_from_type_v2")
 
 
 def _first(data: Any, *_: Any) -> Any:
@@ -98,6 +103,7 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_parameter": _first,
     "torch._utils._rebuild_parameter_with_state": _first,
     "torch.nn.parameter.Parameter": _first,
+    "torch._tensor._rebuild_from_type_v2": _of_type,
     "torch.Size": lambda sizes=(): tuple(sizes),
 }
 """What a call of an allowed name means here."""
@@ -150,7 +156,7 @@ INERT = frozenset(
         "pathlib.PureWindowsPath",
         "pathlib.WindowsPath",
         "torch.Generator",
-        "torch._tensor._rebuild_from_type_v2",
+        "torch.Tensor",
         "torch._utils._rebuild_device_tensor_from_numpy",
         "torch._utils._rebuild_meta_tensor_no_storage",
         "torch._utils._rebuild_qtensor",

@@ -31,6 +31,8 @@ DEEPEST = 64
 """How deep a checkpoint's containers are followed."""
 MEMORY = 16 << 20
 """How long all names together may be, beyond the file's own size."""
+MOST = 300_000
+"""How many containers and tensors are looked at."""
 EXPANDED = 1 << 20
 """How many numbers a tensor may have beyond its storage's, by a stride of 0."""
 
@@ -176,22 +178,31 @@ def _kind(value: Any) -> str:
 
 
 def walk(content: Any) -> Iterator[tuple[str, Any]]:
-    """Every tensor in nested dicts, lists and tuples, with its keys joined by dots; each container once.
+    """Every tensor in nested dicts, lists and tuples, with its keys joined by dots, by each way that leads to it.
 
     What has an LSTM's name and is no tensor comes as well.
+
+    Raises
+    ------
+    UnsafeFileError
+        If containers hold each other in so many ways that there is hardly an end to it.
     """
-    seen: set[int] = set()
     todo: list[tuple[tuple[str, ...], Any]] = [((), content)]
-    while todo:
+    for _ in range(MOST):
+        if not todo:
+            return
         keys, value = todo.pop()
         if isinstance(value, TensorRecord) or (keys and OWN.fullmatch(keys[-1].rpartition(".")[2])):
             yield ".".join(keys), value
-            continue
-        if not isinstance(value, dict | list | tuple) or id(value) in seen or len(keys) == DEEPEST:
-            continue
-        seen.add(id(value))
-        items = list(value.items() if isinstance(value, dict) else enumerate(value))
-        todo.extend(((*keys, str(key)), item) for key, item in reversed(items))
+        elif isinstance(value, dict | list | tuple) and len(keys) < DEEPEST:
+            items = list(value.items() if isinstance(value, dict) else enumerate(value))
+            todo.extend(((*keys, str(key)), item) for key, item in reversed(items) if _matters(key, item))
+    raise UnsafeFileError(f"its containers hold each other in more than {MOST:,} ways, which weights never do.")
+
+
+def _matters(key: Any, item: Any) -> bool:
+    """Whether a value is to be looked at: a number in a long list is not."""
+    return isinstance(item, TensorRecord | dict | list | tuple) or (isinstance(key, str) and "_" in key)
 
 
 def _dtype(kind: str) -> np.dtype[Any]:
@@ -218,6 +229,9 @@ def _stored(path: Path, record: TensorRecord, order: Order, read: Callable[[Stor
                 f"{cut(record.storage.key)} of {count} numbers. The copy is damaged or incomplete."
             )
         flat = np.frombuffer(data, dtype, count)[offset:]
-        return as_strided(flat, shape, tuple(s * dtype.itemsize for s in stride), writeable=False)
+        array = as_strided(flat, shape, tuple(s * dtype.itemsize for s in stride), writeable=False)
+        if not record.negated:
+            return array
+        return array ^ np.uint16(0x8000) if name == "bfloat16" else -array  # there it is a float32's upper half
 
     return StoredTensor(name, record.shape, numbers, problem)
