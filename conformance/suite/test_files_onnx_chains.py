@@ -267,7 +267,7 @@ def test_weights_that_are_not_there_are_refused_by_name(where: str, tmp_path: Pa
         graph.node.insert(0, node(where, ["V", "one"], "W"))
     messages = {
         "initializer": "", "input": "its W is an input of the graph", "nothing": "its W is made by nothing in the file",
-        "sparse": "its W is a sparse tensor", "int8": "its W has numbers of type int8",
+        "sparse": "its W is a sparse tensor", "int8": "weights of type float32, int8; only floating-point",
     }  # fmt: skip
     path = saved(tmp_path / "m.onnx", made)
     if where == "initializer":
