@@ -25,7 +25,7 @@ TARGETS = {
 B, T = 3, 11
 """Sizes of the input that both are tried with."""
 ALLOWED = {"float32": 1e-5, "float64": 1e-12}
-"""By how much another framework's outputs may differ, of the largest or of 1."""
+"""By how much outputs may differ, of the largest or of 1."""
 
 
 @dataclass
@@ -139,20 +139,43 @@ def _written(done: Conversion, original: Network, module: Any, target: Path, rep
         names = module.names(network)
         back = lstm_ref.load(unfinished, names if len(names) > 1 else None)
         done.read_back = max(_difference(*pair) for pair in zip(_results(back, x), _results(network, x), strict=True))
-        if done.read_back:
-            raise ConversionError(f"what was written computes something else, by {done.read_back:.2g}; it is not kept.")
+        if not _same_weights(back, network) or not done.read_back <= _allowed(network, expected):
+            raise ConversionError(
+                f"what was written is read as something else, by {done.read_back:.2g} in its results; it is not kept."
+            )
         theirs = module.run(unfinished, network, x)
         if isinstance(theirs, str):
             said.append(f"Not tried in {module.RUNNER}: {theirs}.")
         else:
             difference = _difference(theirs, expected)
-            if not difference <= ALLOWED[network.dtype.name] * max(1.0, float(np.abs(expected).max(initial=0))):
+            if not difference <= _allowed(network, expected):
                 raise ConversionError(
                     f"{module.RUNNER} computes something else with it, by {difference:.2g}; it is not kept."
                 )
             said.append(f"{module.RUNNER}'s own outputs with it differ by at most {difference:.2g}.")
         _move(unfinished, target, replace)
     return said
+
+
+def _allowed(network: Network, expected: FloatArray) -> float:
+    return ALLOWED[network.dtype.name] * max(1.0, float(np.abs(expected).max(initial=0)))
+
+
+def _same_weights(back: Network, network: Network) -> bool:
+    """Whether both have the same numbers; a bias of zeros is none."""
+    if len(back.layers) != len(network.layers):
+        return False
+    for theirs, ours in zip(back.layers, network.layers, strict=True):
+        if theirs.directions.keys() != ours.directions.keys():
+            return False
+        for direction, params in ours.directions.items():
+            read, zeros = theirs.directions[direction].arrays, np.zeros(4 * params.hidden_size, params.dtype)
+            wanted = {"bias": zeros} | params.arrays
+            if any(
+                not np.array_equal(({"bias": zeros} | read).get(name, zeros), array) for name, array in wanted.items()
+            ):
+                return False
+    return True
 
 
 def _results(network: Network, x: FloatArray) -> list[FloatArray]:

@@ -46,6 +46,15 @@ OTHERS: dict[str, list[Any]] = {
         node("Slice", ["aY", "0", "1", "1"], "f4"), node("Squeeze", ["f4", "1"], "f"),
         node("Slice", ["aY", "1", "9", "1"], "r4"), node("Squeeze", ["r4", "1"], "r"), node("Concat", ["r", "f"], "x", axis=2),
     ],
+    "one half twice": [
+        constant("0", [0]), constant("1", [1]), node("Slice", ["aY", "0", "1", "1"], "f4"), node("Squeeze", ["f4", "1"], "f"),
+        node("Concat", ["f", "f"], "x", axis=2),
+    ],
+    "directions turned": [
+        constant("s", [0, 0, -1]), constant("1", [1]), constant("a", [-1]), constant("b", [-99]),
+        node("Slice", ["aY", "a", "b", "1", "a"], "aZ"), node("Transpose", ["aZ"], "t", perm=[0, 2, 1, 3]),
+        node("Reshape", ["t", "s"], "x"),
+    ],
     "reversed steps": [
         constant("s", [0, 0, -1]), TURN, node("Reshape", ["t", "s"], "y"), constant("a", [-1]), constant("b", [-99]),
         constant("0", [0]), node("Slice", ["y", "a", "b", "0", "a"], "x"),
