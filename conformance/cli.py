@@ -167,6 +167,27 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("file", type=Path, metavar="FILE")
     inspect.set_defaults(run="weights:inspect")
 
+    convert = command("convert", "write the network of one file of weights to another, for another framework")
+    convert.add_argument("source", type=Path, metavar="SRC", help="anything that `inspect` lists")
+    convert.add_argument(
+        "target", type=Path, metavar="DST", help="a new .pt, .pth, .safetensors, .keras, .weights.h5 or .onnx"
+    )
+    convert.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        help="which LSTM, if there are several; if given again, each takes the output of the one before",
+    )
+    convert.add_argument("--force", action="store_true", help="replace DST if it exists")
+    convert.add_argument(
+        "--without",
+        default="",
+        metavar="NAME,...",
+        help="leave out what DST has no word for, and have other numbers: of peephole, clip, coupled_gates, activations, "
+        "merge, go_backwards",
+    )
+    convert.set_defaults(run="convert:convert")
+
     layout = command("layout", "find the layout of weights by a known run: exit status 0 if exactly one fits, else 1")
     layout.add_argument(
         "file", type=Path, metavar="FILE", help=".npz, .safetensors, .pt, .keras or .h5: the weights, and the known run"

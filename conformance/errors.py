@@ -30,6 +30,10 @@ class LayoutError(ConformanceError):
     """A layout is none, or what was given is not in it."""
 
 
+class ConversionError(ConformanceError):
+    """A network cannot be written to the file that was asked for; nothing was written."""
+
+
 class UnknownBugError(ConformanceError):
     """The catalogue has no such bug."""
 

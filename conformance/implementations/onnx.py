@@ -31,28 +31,14 @@ from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 from conformance.case import Case, Result
 from conformance.implementations.by_layer import Part, joined, parts
+from conformance.implementations.onnx_nodes import ACTIVATIONS, IR_VERSION, OPSET, attributes, weights_of
 from conformance.implementations.prepared import Prepared
-from lstm_ref import Layer, Options, reorder_gates
+from lstm_ref import Layer
 from lstm_ref.errors import UnsupportedError
-from lstm_ref.params import GATES, FloatArray, LSTMParams
+from lstm_ref.params import FloatArray
 
-OPSET, IR_VERSION = 14, 8
-"""Of 2021, so that every onnxruntime that is still in use reads the model."""
 SILENT = 4
 """onnxruntime's log level at which it says nothing but that it dies."""
-
-ACTIVATIONS: dict[str, tuple[str, tuple[float, ...], tuple[float, ...]]] = {
-    "sigmoid": ("Sigmoid", (), ()),
-    "tanh": ("Tanh", (), ()),
-    "hard_sigmoid": ("HardSigmoid", (1 / 6,), (0.5,)),
-    "hard_sigmoid_keras2": ("HardSigmoid", (0.2,), (0.5,)),
-    "relu": ("Relu", (), ()),
-    "linear": ("Affine", (1.0,), (0.0,)),
-    "softsign": ("Softsign", (), ()),
-    "softplus": ("Softplus", (), ()),
-    "elu": ("Elu", (1.0,), ()),
-}
-"""Of our names of activations, ONNX's and its alpha and beta; in a node, only those that take one have an entry there."""
 
 
 def refusal(case: Case) -> str:
@@ -223,14 +209,14 @@ def model(case: Case, layout: int = 0) -> Any:
         states = [f"initial_h{k}", f"initial_c{k}"]
         shapes |= {states[0]: [len(layer.directions), B, layer.state_size]}
         shapes |= {states[1]: [len(layer.directions), B, layer.hidden_size]}
-        arrays = {f"{name}{k}": array for name, array in _weights(layer).items()}
+        arrays = {f"{name}{k}": array for name, array in weights_of(layer).items()}
         weights |= arrays
         given = [f"{name}{k}" if f"{name}{k}" in arrays else "" for name in ("W", "R", "B", "P")]
         inputs = [flow, *given[:3], lengths, *states, *given[3:]]
         while not inputs[-1]:
             inputs.pop()
         finals = [f"Y_h{k}", f"Y_c{k}"]
-        nodes.append(onnx.helper.make_node("LSTM", inputs, [f"Y{k}", *finals], **_attributes(layer), **arranged))
+        nodes.append(onnx.helper.make_node("LSTM", inputs, [f"Y{k}", *finals], **attributes(layer), **arranged))
         outputs += finals
         flow = f"Y{k}"
         if k + 1 < len(
@@ -256,48 +242,3 @@ def model(case: Case, layout: int = 0) -> Any:
         [onnx.numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in weights.items()],
     )
     return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-
-
-def _weights(layer: Layer) -> dict[str, FloatArray]:
-    """A node's weights by ONNX's names, with a first axis of directions."""
-    of_directions = [_of_direction(params) for params in layer.directions.values()]
-    return {name: np.stack([of[name] for of in of_directions]) for name in of_directions[0]}
-
-
-def _of_direction(params: LSTMParams) -> dict[str, FloatArray]:
-    weights = {"W": _theirs(params.kernel).T, "R": _theirs(params.recurrent_kernel).T}
-    if params.bias is not None:
-        weights["B"] = np.concatenate([_theirs(params.bias), np.zeros_like(params.bias)])
-    if params.peephole is not None:
-        weights["P"] = params.peephole[[0, 2, 1]].reshape(-1)  # i, f, o to i, o, f
-    return weights
-
-
-def _attributes(layer: Layer) -> dict[str, Any]:
-    """A node's attributes; what a plain layer does not need is not there."""
-    options = layer.options
-    both = len(layer.directions) == 2
-    direction = "bidirectional" if both else next(iter(layer.directions))
-    attributes: dict[str, Any] = {"hidden_size": layer.hidden_size, "direction": direction}
-    if options.clip is not None:
-        attributes["clip"] = float(options.clip)
-    if options.coupled_gates:
-        attributes["input_forget"] = 1
-    return attributes | _activations(options, len(layer.directions))
-
-
-def _activations(options: Options, directions: int) -> dict[str, Any]:
-    """The gates', the candidate's and the cell's on its way out, for each direction again."""
-    names = (options.recurrent_activation, options.activation, options.of_output) * directions
-    if names[:3] == ("sigmoid", "tanh", "tanh"):
-        return {}
-    theirs = [ACTIVATIONS[name] for name in names]
-    given: dict[str, Any] = {"activations": [name for name, _, _ in theirs]}
-    for place, name in ((1, "activation_alpha"), (2, "activation_beta")):
-        if values := [value for every in theirs for value in every[place]]:
-            given[name] = values
-    return given
-
-
-def _theirs(array: FloatArray) -> FloatArray:
-    return reorder_gates(array, GATES, "iofc")

@@ -46,6 +46,15 @@ OTHERS: dict[str, list[Any]] = {
         node("Slice", ["aY", "0", "1", "1"], "f4"), node("Squeeze", ["f4", "1"], "f"),
         node("Slice", ["aY", "1", "9", "1"], "r4"), node("Squeeze", ["r4", "1"], "r"), node("Concat", ["r", "f"], "x", axis=2),
     ],
+    "one half twice": [
+        constant("0", [0]), constant("1", [1]), node("Slice", ["aY", "0", "1", "1"], "f4"), node("Squeeze", ["f4", "1"], "f"),
+        node("Concat", ["f", "f"], "x", axis=2),
+    ],
+    "directions turned": [
+        constant("s", [0, 0, -1]), constant("1", [1]), constant("a", [-1]), constant("b", [-99]),
+        node("Slice", ["aY", "a", "b", "1", "a"], "aZ"), node("Transpose", ["aZ"], "t", perm=[0, 2, 1, 3]),
+        node("Reshape", ["t", "s"], "x"),
+    ],
     "reversed steps": [
         constant("s", [0, 0, -1]), TURN, node("Reshape", ["t", "s"], "y"), constant("a", [-1]), constant("b", [-99]),
         constant("0", [0]), node("Slice", ["y", "a", "b", "0", "a"], "x"),
@@ -267,7 +276,7 @@ def test_weights_that_are_not_there_are_refused_by_name(where: str, tmp_path: Pa
         graph.node.insert(0, node(where, ["V", "one"], "W"))
     messages = {
         "initializer": "", "input": "its W is an input of the graph", "nothing": "its W is made by nothing in the file",
-        "sparse": "its W is a sparse tensor", "int8": "its W has numbers of type int8",
+        "sparse": "its W is a sparse tensor", "int8": "weights of type float32, int8; only floating-point",
     }  # fmt: skip
     path = saved(tmp_path / "m.onnx", made)
     if where == "initializer":

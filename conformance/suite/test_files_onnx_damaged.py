@@ -81,9 +81,9 @@ def nested(depth: int) -> bytes:
     return of_graph(graph)
 
 
-def grown(op: str, steps: int) -> bytes:
+def grown(op: str, steps: int, count: int = 2) -> bytes:
     more = {"axis": 0} if op == "Concat" else {}
-    count = 2 if op == "Concat" else 1
+    count = count if op == "Concat" else 1
     nodes = [helper.make_node(op, [f"w{k}"] * count, [f"w{k + 1}"], **more) for k in range(steps)]
     arrays = weights()
     arrays["w0"] = arrays.pop("W")
@@ -114,8 +114,9 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "millions of nodes": (lambda: of_graph(field(1, b"") * 3_000_000), "many small parts"),
     "packed numbers": (lambda: of_graph(field(1, field(5, field(8, bytes(10_000_000))))), "many small parts"),
     "deep": (lambda: nested(5000), "more than 100 deep"),
-    "doubled": (lambda: grown("Concat", 60), "larger than what the file holds"),
-    "turned": (lambda: grown("Transpose", 5000), "too many steps"),
+    "doubled": (lambda: grown("Concat", 60), "in more than 200 steps"),
+    "repeated": (lambda: grown("Concat", 1, 50_000), "larger than what the file holds"),
+    "turned": (lambda: grown("Transpose", 5000), "in more than 200 steps"),
     "named": (lambda: grown("Identity", 5000), ""),
     "huge": (lambda: told([1, 2**60, 2**60], b"1234"), "has 1 numbers, expected"),
     "huge and empty": (lambda: told([1, 0, 2**60], b""), "its W has shape"),

@@ -132,8 +132,10 @@ class Constants:
         if not node.input(0):
             raise ValueError("it has no input")
         dtype, shape, numbers = ARRANGING[node.op](self, scope, node, tensors)
-        if steps > MOST_STEPS or _size(dtype, shape) > self.limit or len(shape) > MOST_NUMBERS:
-            raise ValueError("it is made in too many steps, or larger than what the file holds")
+        if steps > MOST_STEPS:
+            raise ValueError(f"it is made in more than {MOST_STEPS} steps")
+        if _size(dtype, shape) > self.limit or len(shape) > MOST_NUMBERS:
+            raise ValueError("it is larger than what the file holds")
         return StoredTensor(dtype, shape, lambda: numbers([tensor.read() for tensor in tensors]))
 
 

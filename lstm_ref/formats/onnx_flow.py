@@ -74,7 +74,7 @@ class Flows:
     def whole(self, scope: Scope, node: Node) -> Node | None:
         """The LSTM whose outputs are what an LSTM node is given, arranged as it takes them."""
         flow = self.of(scope, node.input(0))
-        if flow is None or flow.half is not None:
+        if flow is None:
             return None
         T, B, last = (_without_ones(flow.sizes, axis) for axis in ("T", "B", "DH"))
         return flow.source if flow.axes == ((B, T, last) if layout(node) else (T, B, last)) else None
@@ -233,7 +233,7 @@ def _joined(node: Node, flows: Sequence[Flow | None]) -> Flow | None:
     if there is None or not there.axes or len(others) != 1 or others[0] is None:
         return there if not others else None
     axis = node.attribute("axis", "i", 1) % len(there.axes)
-    apart = (there.half, others[0].half) == (0, 1) and others[0]._replace(half=0) == there
+    apart = others[0].half == 1 and others[0]._replace(half=0) == there
     if not apart or there.axes[axis] not in ((), ("H",)):
         return None
     return there._replace(axes=(*there.axes[:axis], ("D", *there.axes[axis]), *there.axes[axis + 1 :]), half=None)

@@ -19,15 +19,21 @@ from lstm_ref.formats.stored import StoredTensor
 
 TYPES: dict[int, tuple[str, str, str]] = {
     1: ("float32", "<f4", "float_data"),
+    2: ("uint8", "<u1", "int32_data"),
+    3: ("int8", "<i1", "int32_data"),
+    4: ("uint16", "<u2", "int32_data"),
+    5: ("int16", "<i2", "int32_data"),
     6: ("int32", "<i4", "int32_data"),
     7: ("int64", "<i8", "int64_data"),
+    9: ("bool", "<u1", "int32_data"),
     10: ("float16", "<u2", "int32_data"),
     11: ("float64", "<f8", "double_data"),
+    12: ("uint32", "<u4", "uint64_data"),
+    13: ("uint64", "<u8", "uint64_data"),
     16: ("bfloat16", "<u2", "int32_data"),
 }
 """ONNX's number of a type: its name, its bytes, and the field of its numbers where they are not bytes."""
 
-OTHER_TYPES = {2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 8: "string", 9: "bool", 12: "uint32", 13: "uint64"}
 FIELDS = ("float_data", "int32_data", "int64_data", "double_data", "string_data", "uint64_data")
 EXTERNAL = 1
 MOST_AXES = 64
@@ -68,8 +74,8 @@ def stored(proto: Any, path: Path) -> StoredTensor:
     """
     shape = tuple(proto.dims)
     if proto.data_type not in TYPES:
-        dtype = OTHER_TYPES.get(proto.data_type, f"ONNX's type {proto.data_type}")
-        return unread(f"has numbers of type {dtype}", dtype, shape)
+        dtype = f"ONNX's type {proto.data_type}"
+        return unread(f"is of {dtype}", dtype, shape)
     dtype, code, field = TYPES[proto.data_type]
     size = np.dtype(code).itemsize
     count = prod(shape)
@@ -84,7 +90,7 @@ def stored(proto: Any, path: Path) -> StoredTensor:
         place = _external(proto, path, count * size)
         if isinstance(place, str):
             return unread(place, dtype, shape)
-        return StoredTensor(dtype, shape, _shaped(place.read, code, dtype, shape))
+        return StoredTensor(dtype, shape, _shaped(path, place.read, code, dtype, shape))
     if len(given) > 1 or (given and given[0] not in ("raw_data", field)):
         return unread(f"has numbers of type {dtype} in {' and '.join(given)}", dtype, shape)
     if given == ["raw_data"]:
@@ -94,14 +100,23 @@ def stored(proto: Any, path: Path) -> StoredTensor:
         read = lambda: np.fromiter(getattr(proto, field), code, count).tobytes()  # noqa: E731 - the other of two
     if held != count:
         return unread(f"has {held:g} numbers, expected {count} of the shape {shape[:9]}", dtype, shape)
-    return StoredTensor(dtype, shape, _shaped(read, code, dtype, shape))
+    return StoredTensor(dtype, shape, _shaped(path, read, code, dtype, shape))
 
 
 def _shaped(
-    read: Callable[[], bytes], code: str, dtype: str, shape: tuple[int, ...]
+    path: Path, read: Callable[[], bytes], code: str, dtype: str, shape: tuple[int, ...]
 ) -> Callable[[], np.ndarray[Any, Any]]:
     kept = code if dtype == "bfloat16" else np.dtype(dtype).newbyteorder("<")
-    return lambda: np.frombuffer(read(), kept).reshape(shape)
+
+    def numbers() -> np.ndarray[Any, Any]:
+        try:
+            return np.frombuffer(read(), kept).reshape(shape)
+        except (ValueError, OverflowError) as error:
+            raise CorruptFileError(
+                f"{path}: a tensor of type {dtype} has numbers that are none of it: {error}."
+            ) from error
+
+    return numbers
 
 
 @dataclass(frozen=True)
