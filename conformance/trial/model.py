@@ -126,7 +126,7 @@ def _share(actual: Any, expected: Any, allowed: float, at: tuple[int, ...]) -> f
 def first_wrong(report: Report) -> tuple[str, list[tuple[str, dict[str, float]]]] | None:
     """The smallest case in which a final state is wrong, and its layers; None if there is none, or only one layer."""
     wrong = {r.trial for r in report.failures if kind_of(r.quantity) in ("h", "c", "output")}
-    for trial in sorted(wrong & report.given.keys(), key=report.weight):
+    for trial in sorted((id for id in report.trials if id in wrong and id in report.given), key=report.weight):
         rows = by_layer(report, trial)
         if len(rows) > 1 and any(shares for _, shares in rows):
             return trial, rows
