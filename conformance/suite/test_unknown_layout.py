@@ -17,6 +17,8 @@ from conformance.cli import main
 from conformance.suite.exports import exported
 from lstm_ref import LSTMParams
 
+pytestmark = pytest.mark.filterwarnings("ignore::lstm_ref.errors.AssumedWarning")
+
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 D, H = 3, 5
