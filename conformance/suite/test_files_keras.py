@@ -227,6 +227,8 @@ def test_weights_alone_are_taken_as_the_default_with_a_warning_or_as_told(tmp_pa
 
     both = model_of(L.Bidirectional(L.LSTM(H, return_sequences=True), merge_mode="sum"))
     both.save_weights(path)
+    with pytest.warns(AssumedWarning):
+        assert lstm_ref.load(path).layers[0].options == Options(zero_output_for_mask=True)
     network = lstm_ref.load(path, options=Options(), merge="sum")
     np.testing.assert_allclose(network(x)[0], np.asarray(both(x)), rtol=0, atol=2e-6)
 

@@ -54,6 +54,8 @@ def groups(contents: Contents) -> list[Group]:
         both = {(one.path, False), (one.path, True)} <= cells.keys()
         number, last = order[one.path, one.reverse][one.cell], max(order[one.path, one.reverse].values())
         options = told.reverse if both and one.reverse else told.options
+        if both and told.assumed:  # Bidirectional sets it in both of its halves, where all outputs are returned
+            options = replace(options, zero_output_for_mask=True)
         if number < last:  # the last one alone decides what comes out
             options = replace(options, return_sequences=True, zero_output_for_mask=False)
         whole = told.whole
