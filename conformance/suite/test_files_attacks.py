@@ -43,7 +43,7 @@ child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 print(json.dumps([told, own / 1024, child / 1024, seconds]))
 """
 CPU = (5.0, 1e-7)
-"""Seconds of computing, and seconds for each byte; of two calls, and beginning itself takes one."""
+"""Seconds of computing, and seconds for each byte; of each of two calls, and three processes begin, which takes one each."""
 
 
 def measured(path: Path) -> tuple[list[str], float, float, float]:
@@ -190,7 +190,7 @@ def test_torch_files(kind: str, tmp_path: Path) -> None:
     told, own, _, seconds = measured(path)
     print(kind, size, told, own, seconds)  # noqa: T201
     assert own < 64 + 4 * size / 2**20
-    assert seconds < 1 + 2 * (CPU[0] + CPU[1] * size)
+    assert seconds < 3 + 2 * (CPU[0] + CPU[1] * size)
 
 
 @pytest.mark.parametrize("kind", HDF5)
@@ -203,7 +203,7 @@ def test_keras_files(kind: str, tmp_path: Path, tmp_path_factory: pytest.TempPat
     most = 64 + 4 * size / 2**20
     assert own < most
     assert child - child_of(tmp_path_factory.getbasetemp()) < most
-    assert seconds < 1 + 2 * (CPU[0] + CPU[1] * size)
+    assert seconds < 3 + 2 * (CPU[0] + CPU[1] * size)
 
 
 def test_a_child_that_may_not_have_as_much_as_it_asks_for_makes_do(tmp_path: Path) -> None:
