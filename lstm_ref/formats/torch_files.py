@@ -82,7 +82,7 @@ def read_zip(path: Path, root: str) -> Contents:
 
     order: Order = ">" if f"{root}/byteorder" in entries and member("byteorder") == b"big" else "<"
     content = read_pickle(io.BytesIO(member("data.pkl")), f"{path}, {root}/data.pkl", size, scripted=scripted)
-    tensors = _named(path, walk(content), order, lambda storage: member(f"data/{storage.key}"))
+    tensors = _named(path, walk(path, content), order, lambda storage: member(f"data/{storage.key}"))
     return Contents(path, "TorchScript archive" if scripted else "PyTorch checkpoint (zip)", "torch", tensors)
 
 
@@ -96,7 +96,7 @@ def read_legacy(path: Path, stream: IO[bytes]) -> Contents:
         raise CorruptFileError(f"{path}: its first pickles are not those of a torch.save file of protocol {PROTOCOL}.")
     order: Order = "<" if system.get("little_endian", True) else ">"
 
-    records = list(walk(content))
+    records = list(walk(path, content))
     itemsize = {key: _dtype(storage.kind).itemsize for key, storage in storages.items()}
     end = path.stat().st_size
     position = stream.tell()
@@ -177,7 +177,7 @@ def _kind(value: Any) -> str:
     return KINDS.get(name, f"{cut(name)!r}" if name else f"of Python's type {type(value).__name__}")
 
 
-def walk(content: Any) -> Iterator[tuple[str, Any]]:
+def walk(path: Path, content: Any) -> Iterator[tuple[str, Any]]:
     """Every tensor in nested dicts, lists and tuples, with its keys joined by dots, by each way that leads to it.
 
     What has an LSTM's name and is no tensor comes as well.
@@ -197,7 +197,7 @@ def walk(content: Any) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, dict | list | tuple) and len(keys) < DEEPEST:
             items = list(value.items() if isinstance(value, dict) else enumerate(value))
             todo.extend(((*keys, str(key)), item) for key, item in reversed(items) if _matters(key, item))
-    raise UnsafeFileError(f"its containers hold each other in more than {MOST:,} ways, which weights never do.")
+    raise UnsafeFileError(f"{path}: its containers hold each other in more than {MOST:,} ways, which weights never do.")
 
 
 def _matters(key: Any, item: Any) -> bool:
