@@ -2,7 +2,7 @@
 
 A file of every format is taken, changed in some places, with the structure that its format has around the bytes, and given to
 `lstm_ref.inspect` and `lstm_ref.load`. Printed is how often each thing came of it. Wrong is: another exception than an
-`LSTMError`; more memory or computing than files may take (`conformance.suite.test_files_attacks` states how much); other numbers
+`LSTMError`; more memory or computing than files may take (`hostile.test_files_attacks` states how much); other numbers
 than ``torch.load(weights_only=True)`` or safetensors reads in the same file. Files that went wrong are kept.
 """
 

@@ -1,4 +1,4 @@
-"""The catalogue's command: it lists, explains, and proves; conformance.suite.test_adequacy runs every bug."""
+"""The catalogue's command: it lists, explains, and proves; test_adequacy runs every bug."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ import pytest
 
 import lstm_ref
 from conformance.cases.draw import Draw
+from conformance.suite.hostile.test_damaged import attempt
 from conformance.suite.onnx_models import B, D, H, lstm, model, saved, weights
-from conformance.suite.test_damaged import attempt
 from lstm_ref.errors import CorruptFileError, LSTMError, UnknownFormatError
 
 onnx = pytest.importorskip("onnx")
