@@ -16,6 +16,7 @@ import pytest
 
 import lstm_ref
 from conformance.cases.draw import Draw
+from conformance.suite.exports import exported
 from lstm_ref import Options
 from lstm_ref.errors import AssumedWarning, LSTMError, LSTMNameError, UnsupportedError, UsageError
 
@@ -231,6 +232,49 @@ def test_weights_alone_are_taken_as_the_default_with_a_warning_or_as_told(tmp_pa
         assert lstm_ref.load(path).layers[0].options == Options(zero_output_for_mask=True)
     network = lstm_ref.load(path, options=Options(), merge="sum")
     np.testing.assert_allclose(network(x)[0], np.asarray(both(x)), rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("version", "gates"),
+    [
+        ("1.2.2", "hard_sigmoid"),
+        ("2.1.5", "hard_sigmoid"),
+        ("2.2.5", "hard_sigmoid"),
+        ("2.1.6-tf", "hard_sigmoid"),
+        ("2.2.4-tf", "sigmoid"),
+        ("2.3.0", "sigmoid"),
+        ("2.15.0", "sigmoid"),
+        ("", "sigmoid"),
+    ],
+)
+def test_weights_alone_are_taken_as_the_default_of_the_keras_that_wrote_them(
+    version: str, gates: str, tmp_path: Path
+) -> None:
+    import tf_keras
+
+    layer = tf_keras.layers.LSTM(H, recurrent_activation=gates, return_sequences=True)
+    model = tf_keras.Sequential([tf_keras.layers.Input((None, D)), layer])
+    model.set_weights([3 * drawn(*w.shape) for w in model.get_weights()])
+    path, x = tmp_path / "weights.h5", drawn(B, T, D)
+    model.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["keras_version"] = version  # no Keras as old as that runs here
+    with pytest.warns(AssumedWarning, match=rf"taken \(tanh, {gates}"):
+        network = lstm_ref.load(path)
+    np.testing.assert_allclose(network(x)[0], np.asarray(model(x)), rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(lstm_ref.load(path, options=network.layers[0].options)(x)[0], network(x)[0])
+
+
+def test_a_cudnnlstms_gates_are_sigmoids_whatever_keras_wrote_it(tmp_path: Path) -> None:
+    file, layer = exported("cudnn-weights.h5")
+    path = tmp_path / "weights.h5"
+    path.write_bytes(file.read_bytes())
+    with h5py.File(path, "r+") as weights:
+        weights.attrs["keras_version"] = "2.1.5"
+    with pytest.warns(AssumedWarning, match=r"taken \(tanh, sigmoid"):
+        network = lstm_ref.load(path)
+    x = drawn(B, T, network.params.input_size)
+    np.testing.assert_allclose(network(x)[0], np.asarray(layer(x)), rtol=0, atol=2e-6)
 
 
 def test_the_hard_sigmoid_is_that_of_the_keras_that_wrote_the_file(tmp_path: Path) -> None:

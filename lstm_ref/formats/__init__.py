@@ -87,8 +87,8 @@ def load(
         the output of the one before, become one network of all their layers.
     options : Options, optional
         For Keras's files of weights alone, which do not tell it: how the LSTM computes, such as
-        ``Options(activation="relu", go_backwards=True)``. When it is not given, Keras's defaults are taken, with an
-        `lstm_ref.errors.AssumedWarning`.
+        ``Options(activation="relu", go_backwards=True)``. When it is not given, the defaults of the Keras that wrote the
+        file are taken, with an `lstm_ref.errors.AssumedWarning`.
     merge : str or None
         Beside `options`: how its two directions become one; see `lstm_ref.Layer`.
 
@@ -134,10 +134,12 @@ def _known(path: Path, chosen: list[Found], options: Options | None) -> None:
     if options is not None and not assumed:
         raise UsageError(f"{path} tells itself how its LSTM computes: options are for files of weights alone.")
     if options is None and assumed:
+        parts = [part for lstm in chosen if lstm.info.assumed for part in lstm.info.parts]
+        gates = " or ".join(dict.fromkeys(part.options.recurrent_activation for part in parts))
         warnings.warn(
-            f"{path} holds the weights of {_listed(assumed)} alone, and does not tell how it computes: Keras's defaults are "
-            "taken (tanh, sigmoid, forward in time, all outputs, directions concatenated). Give options=lstm_ref.Options(...) "
-            "to say what it is, with nothing in it if it is just that.",
+            f"{path} holds the weights of {_listed(assumed)} alone, and does not tell how it computes: the defaults of the "
+            f"Keras that wrote it are taken (tanh, {gates}, forward in time, all outputs, directions concatenated). Give "
+            "options=lstm_ref.Options(...) to say what it is, with nothing in it for today's defaults, tanh and sigmoid.",
             AssumedWarning,
             stacklevel=3,
         )

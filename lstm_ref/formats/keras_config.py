@@ -6,6 +6,7 @@ in Keras 2, tf_keras/src/layers/rnn.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -60,6 +61,16 @@ class Told:
 
 
 ASSUMED = Told(assumed=True)
+
+
+def gates_by_default(version: str) -> str:
+    """The recurrent activation of an LSTM that was made without one, in the Keras that calls itself `version`.
+
+    Keras 2.3 made it sigmoid, and TensorFlow 2 did. "2.2.4-tf" is that of TensorFlow 1.13 to 2.1, and taken as the latter's.
+    """
+    numbers = re.match(r"(\d{1,4})\.(\d{1,4})", version)
+    older = numbers is not None and (int(numbers[1]), int(numbers[2])) < (2, 3)
+    return "hard_sigmoid_keras2" if older and not version.startswith("2.2.4-tf") else "sigmoid"
 
 
 def told(config: dict[str, Any], version: str, names: tuple[str, ...]) -> Told:

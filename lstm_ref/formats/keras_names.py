@@ -54,6 +54,8 @@ def groups(contents: Contents) -> list[Group]:
         both = {(one.path, False), (one.path, True)} <= cells.keys()
         number, last = order[one.path, one.reverse][one.cell], max(order[one.path, one.reverse].values())
         options = told.reverse if both and one.reverse else told.options
+        if told.assumed and not _is_cudnn(one.tensors):
+            options = replace(options, recurrent_activation=keras_config.gates_by_default(contents.version))
         if both and told.assumed:  # Bidirectional sets it in both of its halves, where all outputs are returned
             options = replace(options, zero_output_for_mask=True)
         if number < last:  # the last one alone decides what comes out
@@ -164,3 +166,8 @@ def _is_lstm(tensors: dict[str, StoredTensor]) -> bool:
     columns = recurrent[1]
     fits = columns == 4 * recurrent[0] and kernel[1] == columns
     return fits and ("bias" not in tensors or tensors["bias"].shape in ((columns,), (2 * columns,)))
+
+
+def _is_cudnn(tensors: dict[str, StoredTensor]) -> bool:
+    """Whether they are a CuDNNLSTM's, which has two biases, and activations that nobody can choose."""
+    return "bias" in tensors and tensors["bias"].shape[0] == 2 * tensors["kernel"].shape[1]
