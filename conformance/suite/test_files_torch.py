@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +16,7 @@ from safetensors.torch import save_file
 import lstm_ref
 from conformance.cases.draw import Draw
 from lstm_ref.errors import (
-    CorruptFileError,
     LSTMNameError,
-    MissingFileError,
-    NoLSTMError,
     UnsafeFileError,
     UnsupportedError,
 )
@@ -258,65 +254,6 @@ def test_several_modules_are_stacked_if_their_sizes_fit(tmp_path: Path) -> None:
     np.testing.assert_allclose(network(x())[0], expected, rtol=0, atol=1e-6)
     with pytest.raises(LSTMNameError, match=r"layer 0 gives .* with 2 units, and layer 1 takes a sequence of 3"):
         lstm_ref.load(path, ["b", "a"])
-
-
-def shards(folder: Path, suffix: str) -> tuple[torch.nn.LSTM, list[Path], Path]:
-    """A checkpoint of three files, cut where it hurts most: a bias and a layer apart."""
-    lstm = module(num_layers=2)
-    state = lstm.state_dict()
-    cuts = [["bias_hh_l0"], [name for name in state if name.endswith("_l1")]]
-    cuts.append([name for name in state if name not in cuts[0] + cuts[1]])
-    stem = "model" if suffix == ".safetensors" else "pytorch_model"
-    paths = []
-    weight_map: dict[str, str] = {}
-    for k, names in enumerate(cuts, 1):
-        paths.append(saved({n: state[n].clone() for n in names}, folder / f"{stem}-0000{k}-of-00003{suffix}"))
-        weight_map |= dict.fromkeys(names, paths[-1].name)
-    index = folder / f"{stem}{suffix}.index.json"
-    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": weight_map}))
-    return lstm, paths, index
-
-
-@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
-def test_a_checkpoint_in_shards_is_whole_by_its_index_or_by_any_shard(suffix: str, tmp_path: Path) -> None:
-    lstm, paths, index = shards(tmp_path, suffix)
-    for path in (*paths, index):
-        agrees(lstm_ref.load(path), lstm)
-    moved = tmp_path / "moved"
-    moved.mkdir()
-    alone = shutil.copy(paths[1], moved)
-    with pytest.raises(CorruptFileError, match=r"one of 3 files of one checkpoint, and no index"):
-        lstm_ref.load(alone)
-    shutil.copy(index, moved)
-    with pytest.raises(MissingFileError, match=f"{paths[0].name} is missing"):
-        lstm_ref.load(alone)
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "reason"),
-    [
-        (lambda m: m | {"bias_hh_l0": m["bias_ih_l0"]}, CorruptFileError, "do not agree on what is in it"),
-        (lambda m: m | {"bias_hh_l0": "../x.safetensors"}, UnsafeFileError, "no file of its own folder"),
-        (lambda m: m | {"bias_hh_l0": "/etc/passwd"}, UnsafeFileError, "no file of its own folder"),
-        (lambda m: m | {"bias_hh_l0": "link.safetensors"}, UnsafeFileError, "no file of its own folder"),
-        (lambda m: m | {"bias_hh_l0": 3}, CorruptFileError, "no weight_map"),
-        (lambda m: {}, NoLSTMError, "holds no LSTM"),
-    ],
-    ids=["elsewhere", "parent", "absolute", "link", "number", "empty"],
-)
-def test_an_index_that_leads_astray_is_refused(
-    change: Callable[[dict[str, str]], dict[str, Any]], error: type[Exception], reason: str, tmp_path: Path
-) -> None:
-    folder = tmp_path / "checkpoint"
-    folder.mkdir()
-    _, _, index = shards(folder, ".safetensors")
-    outside = tmp_path / "x.safetensors"
-    save_file({"bias_hh_l0": torch.zeros(4 * H)}, outside)
-    (folder / "link.safetensors").symlink_to(outside)
-    content = json.loads(index.read_text())
-    index.write_text(json.dumps(content | {"weight_map": change(content["weight_map"])}))
-    with pytest.raises(error, match=reason):
-        lstm_ref.load(index)
 
 
 def test_an_archive_with_two_entries_of_one_name_is_refused(tmp_path: Path) -> None:

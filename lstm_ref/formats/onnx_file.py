@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_ref.errors import CorruptFileError, MissingPackageError, UnsafeFileError
-from lstm_ref.formats import onnx_graph, onnx_wire
+from lstm_ref.formats import onnx_graph, onnx_tensors, onnx_wire
 from lstm_ref.formats.stored import Contents
 
 BASE, TIMES = 24e6, 2.5
@@ -37,6 +37,7 @@ def read(path: Path, data: bytes) -> Contents:
             f"{path}: this ONNX model of {len(data)} bytes has so many small parts that it would take more than "
             f"{limit / 1e6:.0f} MB of memory."
         )
+    onnx_tensors.resolved.cache_clear()  # a link may lead elsewhere since the last call
     scopes = onnx_graph.scopes(model, path)
     tensors = {f"{s.path}/{name}" if s.path else name: tensor for s in scopes for name, tensor in s.stored.items()}
     old = model.ir_version < 4  # then every tensor had to be an input as well

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from lstm_ref.formats import onnx_options
 from lstm_ref.formats.group import Group
+from lstm_ref.formats.onnx_cells import cells as cells_of
+from lstm_ref.formats.onnx_cells import problem
 from lstm_ref.formats.onnx_constants import Constants
 from lstm_ref.formats.onnx_flow import FOLLOWED, Flows, layout
 from lstm_ref.formats.onnx_graph import Node, Scope
@@ -22,7 +24,7 @@ from lstm_ref.options import PLAIN, Options
 
 INPUTS = {"W": 1, "R": 2, "B": 3, "P": 7}
 LENGTHS, STATES = 4, {"initial_h": 5, "initial_c": 6}
-TRACED = re.compile(r"/(?P<scope>(?:[^/]+/)*)LSTM(?:_\d+)?")
+TRACED = re.compile(r"/(?P<scope>(?:[^/]+/)*)(?P<op>[A-Za-z]+)(?:_\d+)?")
 """What PyTorch's exporter of TorchScript calls its nodes."""
 SCOPES, SOURCE = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.fx_node"
 """Where its newer exporter says what module a node is of, and what it was made from."""
@@ -55,7 +57,10 @@ class LSTM:
 
 
 def groups(contents: Contents) -> list[Group]:
-    """One group for each direction of each LSTM node; nodes of which each takes all that the one before gives are layers."""
+    """One group for each direction of each LSTM node; nodes of which each takes all that the one before gives are layers.
+
+    Cells of single operators come last.
+    """
     every: list[Scope] = contents.config["scopes"]
     functions = {scope.path for scope in every if scope.outer is None}
     found = [
@@ -64,6 +69,9 @@ def groups(contents: Contents) -> list[Group]:
         for node in scope.nodes
         if node.op.rpartition(".")[2].endswith("LSTM") and node.op not in functions
     ]
+    cells = [
+        LSTM(scope, node, _module(node), problem=problem(scope, weights)) for scope, node, weights in cells_of(every)
+    ]
     constants = Constants(contents.path, every)
     states = States(contents.path, constants)
     for lstm in found:
@@ -71,9 +79,9 @@ def groups(contents: Contents) -> list[Group]:
     sound = {lstm.node: (len(lstm.directions), lstm.units) for lstm in found if lstm.units}
     flows = Flows(contents.path, constants, sound)
     below = _below(every, found, flows)
-    names = _names([lstm for lstm in found if below.get(lstm, (None, False))[1] is False])
+    names = _names([*(lstm for lstm in found if below.get(lstm, (None, False))[1] is False), *cells])
     placed: dict[LSTM, tuple[str, str, int, str]] = {}
-    for lstm in _in_order(found, below):
+    for lstm in (*_in_order(found, below), *cells):
         lower, joined = below.get(lstm, (None, False))
         if joined and lower:
             name, alias, layer, after = placed[lower]
@@ -81,7 +89,7 @@ def groups(contents: Contents) -> list[Group]:
         else:
             alias = lstm.place if lstm.place != names[lstm] else ""
             placed[lstm] = names[lstm], alias, 0, placed[lower][0] if lower else ""
-    return [group for lstm in found for group in _groups(lstm, *placed[lstm])]
+    return [group for lstm in (*found, *cells) for group in _groups(lstm, *placed[lstm])]
 
 
 def _module(node: Node) -> str | None:
@@ -91,7 +99,7 @@ def _module(node: Node) -> str | None:
         names = re.findall(r"'([^']*)'", properties[SCOPES])
         return names[-2] if len(names) > 1 else None
     match = TRACED.fullmatch(node.name)
-    if match is None:
+    if match is None or match["op"] != node.op:
         return None
     path: list[str] = []
     for word in filter(None, match["scope"].split("/")):

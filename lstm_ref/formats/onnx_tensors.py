@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lstm_ref.errors import CorruptFileError, UnreadableFileError, UnsafeFileError, UnsupportedError
+from lstm_ref.formats import beside
 from lstm_ref.formats.stored import StoredTensor
 
 TYPES: dict[int, tuple[str, str, str]] = {
@@ -150,8 +151,8 @@ def _external(proto: Any, path: Path, size: int) -> Place | str:
         raise UnsafeFileError(
             f"{path}: the tensor {shown(text(proto.name))} has its numbers in {shown(location)}, expected a file in the model's folder."
         )
-    folder, file = _resolved(path.parent, location)
-    if not file.is_relative_to(folder):
+    file, inside = resolved(path.parent, location)
+    if not inside:
         raise UnsafeFileError(
             f"{path}: the tensor {shown(text(proto.name))} has its numbers in {shown(location)}, a link out of the model's folder."
         )
@@ -170,7 +171,8 @@ def _external(proto: Any, path: Path, size: int) -> Place | str:
     return Place(file, offset, size)
 
 
-@lru_cache(maxsize=16)  # most models have all their numbers in one file
-def _resolved(parent: Path, location: str) -> tuple[Path, Path]:
-    folder = parent.resolve()
-    return folder, (folder / location).resolve()
+@lru_cache(maxsize=16)  # most models have all their numbers in one file; `onnx_file.read` begins it anew
+def resolved(parent: Path, location: str) -> tuple[Path, bool]:
+    """The file, and whether it may be read; a link that leads to itself leads to no file."""
+    found = beside.target(parent, location)
+    return (parent / location, True) if found is None else (found, beside.inside(parent, found))

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lstm_ref.errors import CorruptFileError, MissingFileError, UnsafeFileError
+from lstm_ref.errors import CorruptFileError, MissingFileError, UnreadableFileError, UnsafeFileError
+from lstm_ref.formats import beside
 from lstm_ref.formats.stored import Contents, StoredTensor, cut, parse_json
 
 NAME = re.compile(r".*-(\d{4,6})-of-(\d{4,6})\.[a-z]+")
@@ -33,6 +34,7 @@ def index_of(path: Path) -> Path | None:
     CorruptFileError
         If the file's name says that it is one of several, and no index says where the others are.
     """
+    path = next((name for name in beside.names_of(path) if NAME.fullmatch(name.name)), path)
     for index in sorted(path.parent.glob("*.index.json")):
         named = index.is_file() and index.stat().st_size <= LARGEST and f'"{path.name}"'.encode() in index.read_bytes()
         if named and path.name in _weight_map(index).values():
@@ -59,19 +61,15 @@ def read(index: Path, read_one: Callable[[Path], Contents]) -> Contents:
     Raises
     ------
     UnsafeFileError
-        If a file lies in another folder.
-    MissingFileError, CorruptFileError
-        If a file is missing, or does not hold just what the index says.
+        If a file lies in another folder, and not in the cache that the index is in.
+    MissingFileError, UnreadableFileError, CorruptFileError
+        If a file is missing or no regular one, or does not hold just what the index says.
     """
     weight_map = _weight_map(index)
     tensors: dict[str, StoredTensor] = {}
     formats = set()
     for file in dict.fromkeys(weight_map.values()):
-        path = index.parent / file
-        if Path(file).name != file or path.resolve().parent != index.parent.resolve():
-            raise UnsafeFileError(f"{index} leads to {cut(file)!r}, which is no file of its own folder.")
-        if not path.is_file():
-            raise MissingFileError(f"{path} is missing, which {index.name} says holds a part of the checkpoint.")
+        path = _shard(index, file)
         part = read_one(path)
         formats.add(part.format)
         expected = {name for name, where in weight_map.items() if where == file}
@@ -83,3 +81,26 @@ def read(index: Path, read_one: Callable[[Path], Contents]) -> Contents:
         tensors |= part.tensors
     kinds = ", ".join(sorted(formats))
     return Contents(index, f"{kinds}, in {len(set(weight_map.values()))} files", "torch", tensors)
+
+
+def _shard(index: Path, file: str) -> Path:
+    """The file that an index calls `file`, if it is a regular one of the index's folder or of its cache."""
+    if not file.isprintable() or Path(file).name != file or file == "..":
+        raise UnsafeFileError(f"{index} leads to {cut(file)!r}, which is no file of its own folder.")
+    path = index.parent / file
+    found = beside.target(index.parent, file)
+    if found is None:
+        raise MissingFileError(f"{path} is a link that leads to itself. Put the file itself there.")
+    if not beside.inside(index.parent, found):
+        raise UnsafeFileError(
+            f"{index} leads to {cut(file)!r}, which is no file of its own folder but a link to {cut(str(found), 300)}. "
+            "Put the file itself there."
+        )
+    if not found.exists():
+        where = f", a link to {cut(str(found), 300)}" if path.is_symlink() else ""
+        raise MissingFileError(
+            f"{path}{where} is missing, which {index.name} says holds a part of the checkpoint. Finish its download, or copy it there."
+        )
+    if not found.is_file():
+        raise UnreadableFileError(f"{path} is no regular file. Copy what it gives into a file first.")
+    return path
