@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import lstm_ref
-from conformance.suite.onnx_models import B, D, H, constant, model, saved, some_input
 from conformance.suite.hostile.test_files_attacks import measured
+from conformance.suite.onnx_models import B, D, H, constant, model, saved, some_input
 from conformance.suite.test_files_onnx import EXPORTERS, exported
 from lstm_ref.errors import LSTMNameError, NoLSTMError, UnsupportedError
 
