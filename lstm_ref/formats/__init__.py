@@ -134,9 +134,11 @@ def _known(path: Path, chosen: list[Found], options: Options | None) -> None:
     if options is not None and not assumed:
         raise UsageError(f"{path} tells itself how its LSTM computes: options are for files of weights alone.")
     if options is None and assumed:
+        gates = sorted({part.options.recurrent_activation for lstm in chosen for part in lstm.info.parts})
         warnings.warn(
             f"{path} holds the weights of {_listed(assumed)} alone, and does not tell how it computes: Keras's defaults are "
-            "taken (tanh, sigmoid, forward in time, all outputs, directions concatenated). Give options=lstm_ref.Options(...) "
+            f"taken (tanh, {' and '.join(gates)}, forward in time, all outputs, directions concatenated). Give "
+            "options=lstm_ref.Options(...) "
             "to say what it is, with nothing in it if it is just that.",
             AssumedWarning,
             stacklevel=3,
