@@ -98,12 +98,25 @@ def test_an_entrys_own_header_has_to_agree(offset: int, value: bytes, reason: st
 
 
 @pytest.mark.parametrize(
-    ("offset", "value"), [(16, b"\x01\x02\x03\x04"), (24, b"\x07\x00\x00\x00"), (42, b"\x01\x00\x00\x00")]
+    ("offset", "value"),
+    [(16, b"\x01\x02\x03\x04"), (24, b"\x07\x00\x00\x00"), (42, b"\x01\x00\x00\x00"), (42, b"\xfe\xff\xff\xff")],
 )
 def test_the_table_has_to_agree(offset: int, value: bytes, sound: tuple[Path, str]) -> None:
     path, name = sound
     _, _, table = place_of(path, name)
     changed(path, table + offset, value)
+    refused(path)
+
+
+@pytest.mark.parametrize("by", [-7, 100_000, 1 << 30])
+def test_a_table_that_leads_out_of_the_file_is_refused(by: int, sound: tuple[Path, str]) -> None:
+    """Its own place moved, which moves all that it leads to, also in front of the file."""
+    path, _ = sound
+    content = path.read_bytes()
+    wide = content.rfind(b"PK\x06\x06")  # PyTorch tells it in 64 bits as well
+    end, form = (wide + 48, "<Q") if wide >= 0 else (content.rindex(b"PK\x05\x06") + 16, "<I")
+    (place,) = struct.unpack_from(form, content, end)
+    changed(path, end, struct.pack(form, place + by))
     refused(path)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from lstm_ref.errors import CorruptFileError, UnsafeFileError
+from lstm_ref.errors import CorruptFileError, UnreadableFileError, UnsafeFileError
 from lstm_ref.formats.stored import cut
 
 LOCAL = struct.Struct("<4s5H3I2H")
@@ -81,13 +81,20 @@ class Archive:
         entry = self.entries.get(name)
         if entry is None:
             raise CorruptFileError(f"{self.path}: it has no entry {cut(name)}; the copy is incomplete.")
-        with self._open() as stream:
-            stream.seek(entry.header_offset)
-            header = stream.read(LOCAL.size)
-            problem, skipped = _header(header, entry)
-            own_name = stream.read(skipped[0])
-            stream.seek(skipped[1], io.SEEK_CUR)
-            data = b"" if problem else stream.read(entry.file_size)
+        if not 0 <= entry.header_offset <= self.size or entry.file_size > self.size:
+            raise CorruptFileError(
+                f"{self.path}: entry {cut(name)} is damaged: it would lie outside of the file. The copy is incomplete."
+            )
+        try:
+            with self._open() as stream:
+                stream.seek(entry.header_offset)
+                header = stream.read(LOCAL.size)
+                problem, skipped = _header(header, entry)
+                own_name = stream.read(skipped[0])
+                stream.seek(skipped[1], io.SEEK_CUR)
+                data = b"" if problem else stream.read(entry.file_size)
+        except OSError as error:
+            raise UnreadableFileError(f"{self.path} cannot be read: {error.strerror or error}.") from error
         shown = own_name.decode("utf-8" if entry.flag_bits & UTF8 else "cp437", "replace")
         if not problem and shown != entry.orig_filename:
             problem = f"the archive's table leads to an entry that calls itself {cut(shown)!r}"
