@@ -70,6 +70,19 @@ def test_layers_of_an_archive_compute_what_their_configuration_says(tmp_path: Pa
     assert len(lstm_ref.load(path, ["a", "b"]).layers) == 3
 
 
+@pytest.mark.parametrize("suffix", ["m.keras", "m.h5"])
+@pytest.mark.parametrize("of", ["keras", "tf_keras"])
+def test_a_layer_inside_of_a_wrapper_has_its_own_settings(of: str, suffix: str, tmp_path: Path) -> None:
+    library: Any = pytest.importorskip(of)
+    layer = library.layers.LSTM(2, activation="relu", return_sequences=True)
+    model = library.Sequential([library.layers.Input((4, T, D)), library.layers.TimeDistributed(layer, name="each")])
+    model.set_weights([Draw(f"{n} {w.shape}").uniform(0.8, *w.shape) for n, w in enumerate(model.get_weights())])
+    path, x = saved(model, tmp_path / suffix), drawn(B, 4, T, D)
+    (info,) = lstm_ref.inspect(path)
+    assert not info.assumed
+    np.testing.assert_allclose(lstm_ref.load(path)(x[:, 1])[0], np.asarray(model(x))[:, 1], rtol=0, atol=2e-6)
+
+
 def test_a_layer_that_two_models_share_is_refused_where_it_is_in_doubt(tmp_path: Path) -> None:
     shared = L.LSTM(D, activation="relu", return_sequences=True, name="shared")
     one = tf_keras.Sequential([L.Input((None, D)), shared], name="one")

@@ -100,6 +100,10 @@ def _reached(config: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[A
         here = bool(left) and name_of(description) == left[0]
         rest = left[1:] if here else left
         inner = children_of(description)
+        wrapped = settings_of(description).get("layer")
+        if here and not rest and class_of(description) not in OUTER and class_of(wrapped) in OUTER:
+            yield wrapped, []  # of TimeDistributed and its like, which older files do not tell from what it wraps
+            continue
         if here and (class_of(description) in OUTER or not inner):
             yield description, siblings
         elif inner and (here or len(left) < len(names)) and class_of(description) not in OUTER:

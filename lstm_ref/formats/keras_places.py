@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from lstm_ref.formats.keras_json import class_of, layers_of, name_of
+from lstm_ref.formats.keras_json import class_of, layers_of, name_of, settings_of
 
 SHARED = (
     "a layer of its model is shared with another model, and the archive does not say which weights are whose; save the model as .h5, "
@@ -38,6 +38,9 @@ def places(config: dict[str, Any]) -> tuple[dict[str, tuple[str, ...]], set[str]
             if len(place) > 1000:  # no file that can be read has such names
                 continue
             found[place] = (*names, name_of(layer))
+            wrapped = settings_of(layer).get("layer")
+            if isinstance(wrapped, dict):
+                found[f"{place}/layer"] = (*found[place], name_of(wrapped))
             if layers_of(layer):
                 todo.append((layer, f"{place}/layers", found[place]))
     return found, doubtful
