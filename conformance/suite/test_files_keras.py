@@ -238,11 +238,13 @@ def test_weights_alone_are_taken_as_the_default_with_a_warning_or_as_told(tmp_pa
     ("version", "gates"),
     [
         ("1.2.2", "hard_sigmoid"),
+        ("2.0.4-tf", "hard_sigmoid"),
         ("2.1.5", "hard_sigmoid"),
         ("2.2.5", "hard_sigmoid"),
         ("2.1.6-tf", "hard_sigmoid"),
         ("2.2.4-tf", "sigmoid"),
         ("2.3.0", "sigmoid"),
+        ("2.10.0", "sigmoid"),
         ("2.15.0", "sigmoid"),
         ("", "sigmoid"),
     ],

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import warnings
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from lstm_ref.errors import (
     AssumedWarning,
-    CorruptFileError,
     LSTMError,
     LSTMNameError,
     MissingFileError,
@@ -27,7 +25,8 @@ from lstm_ref.errors import (
     UnsupportedError,
     UsageError,
 )
-from lstm_ref.formats import onnx_wire, shards, torch_export
+from lstm_ref.formats import onnx_wire, shards, torch_export, torch_files
+from lstm_ref.formats.archive import Archive
 from lstm_ref.formats.found import Found, LSTMInfo, PartInfo, find_lstms, stacked
 from lstm_ref.layer import Layer
 from lstm_ref.options import Options
@@ -256,8 +255,6 @@ def _read(path: Path) -> Contents:
         if head.startswith(b"PK\x03\x04"):
             return _read_zip(path)
         if head[:1] == b"\x80" and LEGACY_TORCH in head[:30]:
-            from lstm_ref.formats import torch_files
-
             stream.seek(0)
             return torch_files.read_legacy(path, stream)
         if head.startswith(HDF5):
@@ -278,32 +275,25 @@ def _read(path: Path) -> Contents:
 
 
 def _read_zip(path: Path) -> Contents:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise CorruptFileError(
-            f"{path} begins like a zip archive, and is none: {error}. The copy is incomplete."
-        ) from error
+    archive = Archive(path)
+    names = archive.entries
     if "model.weights.h5" in names:
         from lstm_ref.formats import hdf5
 
-        return hdf5.read_archive(path)
-    roots = [name.removesuffix("/data.pkl") for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
+        return hdf5.read_archive(archive)
+    roots = torch_files.roots(archive)
     if len(roots) == 1:
-        from lstm_ref.formats import torch_files
-
-        return torch_files.read_zip(path, roots[0])
+        return torch_files.read_zip(archive, roots[0])
     exported = [
         name.removesuffix("/" + torch_export.CONFIGS[0])
         for name in names
         if name.endswith("/" + torch_export.CONFIGS[0])
     ]
     if len(exported) == 1:
-        return torch_export.read(path, exported[0])
-    if "serialized_state_dict.pt" in names:
-        kind = "a torch.export archive of an older PyTorch; load it there and save the model's state_dict()"
-    elif all(name.endswith(".npy") for name in names):
+        return torch_export.read(archive, exported[0])
+    if any(name in names for name in torch_export.OLDER):
+        return torch_export.read_older(archive)
+    if all(name.endswith(".npy") for name in names):
         kind = "a NumPy .npz; pass its arrays to lstm_ref.LSTMParams or lstm_ref.from_torch"
     else:
         kind = "a zip archive of some other kind"

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -22,32 +21,20 @@ import numpy as np
 
 from lstm_ref.errors import CorruptFileError, MissingPackageError, UnsafeFileError
 from lstm_ref.formats import hdf5_process
+from lstm_ref.formats.archive import Archive
 from lstm_ref.formats.stored import Contents, StoredTensor, cut, parse_json
 
 SECONDS = 60
 """How long the child may take by the clock, plus one second for every 10 MB; it limits its own computing much sooner."""
 
 
-def read_archive(path: Path) -> Contents:
+def read_archive(archive: Archive) -> Contents:
     """Tensors of a .keras archive, with the model's configuration."""
-    size = path.stat().st_size
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if len(set(archive.namelist())) < len(archive.namelist()):
-                raise UnsafeFileError(f"{path}: this archive has two entries of one name, which Keras never writes.")
-            for entry in archive.infolist():
-                if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
-                    raise UnsafeFileError(
-                        f"{path}: entry {entry.filename!r} is compressed or larger than the file, which Keras never "
-                        "writes. Re-save it with model.save."
-                    )
-            config = archive.read("config.json")
-            metadata = archive.read("metadata.json") if "metadata.json" in archive.namelist() else b"{}"
-            weights = archive.read("model.weights.h5")
-    except KeyError as error:
-        raise CorruptFileError(f"{path}: this Keras archive lacks an entry: {error}.") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise CorruptFileError(f"{path}: this Keras archive is damaged: {error}.") from error
+    path = archive.path
+    archive.check("Keras")
+    config = archive.read("config.json")
+    metadata = archive.read("metadata.json") if "metadata.json" in archive.entries else b"{}"
+    weights = archive.read("model.weights.h5")
     contents = _contents(path, weights)
     version = parse_json(path, "metadata.json", metadata).get("keras_version")
     return replace(

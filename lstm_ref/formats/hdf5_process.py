@@ -28,32 +28,32 @@ class UnsafeError(Exception):
 
 
 def limit(size):
-    """Let the process take so much more than it has, where it is told how much that is, which is on Linux; and so long."""
+    """Let the process take so much more than it has, where it is told how much that is, which is on Linux; and so long.
+
+    Returned is when it had better give up by itself, in seconds of computing.
+    """
+    seconds = int(SECONDS + size / 1e7 + sum(os.times()[:2]))
     try:
         import resource
 
-        seconds = int(SECONDS + size / 1e7 + sum(os.times()[:2]))
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
         with open("/proc/self/statm") as file:
             data = int(file.read().split()[5]) * resource.getpagesize()
     except (ImportError, OSError):
-        return
+        return seconds - 1
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     allowed = data + MEMORY + 4 * size
     if most != resource.RLIM_INFINITY:
         allowed = min(allowed, most)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
+    return seconds - 1
 
 
-def visit(h5py, file):
-    """Every group and dataset by its full name; through hard links only, and none twice."""
-    seen, todo = set(), deque([("", file)])
+def visit(h5py, file, deadline):
+    """Every group and dataset by its full name; what has two names, or is neither, is refused: Keras never writes it."""
+    seen, todo, count = set(), deque([("", file)]), 0
     while todo:
         prefix, group = todo.popleft()
-        address = h5py.h5o.get_info(group.id).addr
-        if address in seen:
-            continue
-        seen.add(address)
         yield prefix, group
         for key in sorted(group):
             name = f"{prefix}/{key}" if prefix else key
@@ -62,25 +62,49 @@ def visit(h5py, file):
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
                 raise UnsafeError(f"{name!r} is a link to elsewhere, which Keras never writes")
             value = group[key]
+            about = h5py.h5o.get_info(value.id)
+            if about.rc > 1 or about.addr in seen:
+                raise UnsafeError(
+                    f"{name!r} is one of several names of the same thing (a hard link), which Keras never writes. "
+                    "Save the model in Keras again"
+                )
+            seen.add(about.addr)
             if isinstance(value, h5py.Group):
                 todo.append((name, value))
             elif isinstance(value, h5py.Dataset) and value.shape is not None:
                 yield name, value
+            else:
+                raise UnsafeError(f"{name!r} is neither a group nor numbers, which Keras never writes")
+            count += 1
+            if count % 200 == 0 and sum(os.times()[:2]) > deadline:
+                raise UnsafeError(
+                    f"it has so many groups and tensors, more than {count:,}, that to list them takes more computing than reading "
+                    "a file of its size may. Save the part of the model that has the LSTM in a file of its own"
+                )
 
 
-def listing(h5py, file):
-    datasets, names = {}, {}
-    for name, value in visit(h5py, file):
+def listing(h5py, file, deadline):
+    datasets, names, listed = {}, {}, {}
+    for name, value in visit(h5py, file, deadline):
         if isinstance(value, h5py.Dataset):
             datasets[name] = ["bfloat16" if is_bfloat16(value) else value.dtype.name, list(value.shape)]
-        elif isinstance(user_name := value.attrs.get("name"), str):
+            continue
+        if isinstance(user_name := value.attrs.get("name"), str):
             names[name] = user_name
+        if "weight_names" in value.attrs:
+            listed[name] = [
+                w.decode(errors="replace") if isinstance(w, bytes) else w for w in value.attrs["weight_names"]
+            ]
+    for name, weights in listed.items():  # a bias that is gone is not a layer without one
+        for weight in weights:
+            if f"{name}/{weight}" not in datasets:
+                raise ValueError(f"its group {name[:80]!r} lists the weight {str(weight)[:80]!r} and does not hold it")
     described = file.attrs.get("model_config")
     described = described.decode() if isinstance(described, bytes) else described
     groups = groups_of(h5py, file)
     versions = [group.attrs.get("keras_version") for group in (file, *groups)]
     version = next((v.decode(errors="replace") if isinstance(v, bytes) else v for v in versions if v is not None), "")
-    legacy = any("layer_names" in group.attrs or "weight_names" in group.attrs for group in (file, *groups))
+    legacy = bool(listed) or any("layer_names" in group.attrs for group in (file, *groups))
     version = version if isinstance(version, str) else ""
     return {"datasets": datasets, "layer_names": names, "config": described, "legacy": legacy, "version": version}, []
 
@@ -121,9 +145,9 @@ def main(path, *group):
         with io.BytesIO(content) if content is not None else open(path, "rb") as stream:
             size = stream.seek(0, io.SEEK_END)
             stream.seek(0)
-            limit(size)
+            deadline = limit(size)
             with h5py.File(stream, "r") as file:
-                header, chunks = numbers(h5py, file, *group, size) if group else listing(h5py, file)
+                header, chunks = numbers(h5py, file, *group, size) if group else listing(h5py, file, deadline)
     except UnsafeError as error:
         header, chunks = {"unsafe": str(error)[:300]}, []
     except Exception as error:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from lstm_ref.activations import ACTIVATIONS
+from lstm_ref.formats.keras_json import cells_of, children_of, class_of, name_of, settings_of, sizes_of, unknown
 from lstm_ref.formats.stored import cut
 from lstm_ref.options import PLAIN, Options
 
@@ -21,7 +22,13 @@ OUTER = (*LAYERS, "Bidirectional")
 MODELS = ("Functional", "Sequential", "Model")
 SAME = ("Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization", "InputLayer")
 """Layers that hand on what they are given, when nothing is being trained."""
+OLDER = re.compile(r"1(?!\d)|2\.[01](?!\d)|2\.2(?!\d)(?!\.4-tf)")
+"""Versions before Keras 2.3. "2.2.4-tf" is that of TensorFlow 1.13 to 2.1, and taken as the latter's."""
+DROPOUTS = ("dropout", "recurrent_dropout", "dropout_W", "dropout_U")
 MERGES = ("concat", "sum", "mul", "ave", None)
+
+
+Sizes: TypeAlias = tuple[tuple[int | None, bool | None], ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Told:
         Whether there is no configuration of it, and this is what Keras does by default.
     two : bool
         Whether it has two directions.
+    sizes : tuple
+        Of each direction, as `lstm_ref.formats.keras_json.sizes_of`.
     """
 
     options: Options = PLAIN
@@ -58,19 +67,10 @@ class Told:
     after: str | None = None
     assumed: bool = False
     two: bool = False
+    sizes: tuple[Sizes, Sizes] = ((), ())
 
 
 ASSUMED = Told(assumed=True)
-
-
-def gates_by_default(version: str) -> str:
-    """The recurrent activation of an LSTM that was made without one, in the Keras that calls itself `version`.
-
-    Keras 2.3 made it sigmoid, and TensorFlow 2 did. "2.2.4-tf" is that of TensorFlow 1.13 to 2.1, and taken as the latter's.
-    """
-    numbers = re.match(r"(\d{1,4})\.(\d{1,4})", version)
-    older = numbers is not None and (int(numbers[1]), int(numbers[2])) < (2, 3)
-    return "hard_sigmoid_keras2" if older and not version.startswith("2.2.4-tf") else "sigmoid"
 
 
 def told(config: dict[str, Any], version: str, names: tuple[str, ...]) -> Told:
@@ -88,57 +88,39 @@ def told(config: dict[str, Any], version: str, names: tuple[str, ...]) -> Told:
     return replace(every[0], after=after, remarks=every[0].remarks + masked)
 
 
-def _settings(description: Any) -> dict[str, Any]:
-    settings = description.get("config") if isinstance(description, dict) else None
-    return settings if isinstance(settings, dict) else {}
-
-
-def _class(description: Any) -> str:
-    name = description.get("class_name") if isinstance(description, dict) else None
-    return name if isinstance(name, str) else ""
-
-
-def _name(description: Any) -> str:
-    name = _settings(description).get("name")
-    if not isinstance(name, str) and isinstance(description, dict):
-        name = description.get("name")
-    return name if isinstance(name, str) else ""
-
-
-def _children(description: Any) -> list[Any]:
-    """The descriptions of the layers that a model, or a wrapper, is made of."""
-    settings = description.get("config") if isinstance(description, dict) else None
-    layers = settings if isinstance(settings, list) else _settings(description).get("layers")  # Keras 1 had a list
-    wrapped = _settings(description).get("layer")
-    return [*(layers if isinstance(layers, list) else []), *([wrapped] if isinstance(wrapped, dict) else [])]
-
-
 def _reached(config: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[Any, list[Any]]]:
     """Descriptions of the layer that the names lead to, with its siblings; the outermost that computes an LSTM.
 
     Names may leave out models between the first and the last: Keras's older files do.
     """
-    top = _children(config)
+    top = children_of(config)
     todo: list[tuple[Any, list[Any], tuple[str, ...]]] = [(child, top, names) for child in reversed(top)]
     while todo:
         description, siblings, left = todo.pop()
-        here = bool(left) and _name(description) == left[0]
+        here = bool(left) and name_of(description) == left[0]
         rest = left[1:] if here else left
-        inner = _children(description)
-        if here and (_class(description) in OUTER or not inner):
+        inner = children_of(description)
+        wrapped = settings_of(description).get("layer")
+        if here and not rest and class_of(description) not in OUTER and class_of(wrapped) in OUTER:
+            yield wrapped, []  # of TimeDistributed and its like, which older files do not tell from what it wraps
+            continue
+        if here and (class_of(description) in OUTER or not inner):
             yield description, siblings
-        elif inner and (here or len(left) < len(names)) and _class(description) not in OUTER:
+        elif inner and (here or len(left) < len(names)) and class_of(description) not in OUTER:
             todo.extend((child, inner, rest) for child in reversed(inner))
 
 
 def _told(description: Any, version: str) -> Told:
-    name, settings = _class(description), _settings(description)
+    name, settings = class_of(description), settings_of(description)
     if problem := _foreign(description):
         return Told(problem=problem)
     if name != "Bidirectional":
         options, problem, remarks = _one(description, version)
-        whole = "a stack of cells that is read backwards" if options.go_backwards and _cells(description) > 1 else ""
-        return Told(options, options, backwards=options.go_backwards, problem=problem, whole=whole, remarks=remarks)
+        whole = (
+            "a stack of cells that is read backwards" if options.go_backwards and len(cells_of(description)) > 1 else ""
+        )
+        backwards, sizes = options.go_backwards, sizes_of(description)
+        return Told(options, options, "concat", backwards, problem, whole, remarks, sizes=(sizes, sizes))
     there = settings.get("layer")
     back = settings.get("backward_layer", there)
     if foreign := _foreign(there) or _foreign(back):
@@ -147,7 +129,7 @@ def _told(description: Any, version: str) -> Told:
     reverse, problem_back, _ = _one(back, version)
     reverse = replace(reverse, go_backwards=options.go_backwards)
     whole = ""
-    if _cells(there) > 1:
+    if len(cells_of(there)) > 1:
         whole = "each direction goes through a whole stack of cells, which layers of two directions do not"
     merge = settings.get("merge_mode", "concat")
     if merge not in MERGES:
@@ -155,50 +137,46 @@ def _told(description: Any, version: str) -> Told:
     # Bidirectional sets it in both of its halves, whatever they were made with.
     zero = options.return_sequences
     options, reverse = (replace(o, zero_output_for_mask=zero) for o in (options, reverse))
-    return Told(options, reverse, merge, False, problem or problem_back, whole, remarks, two=True)
+    problem = unknown(description) or problem or problem_back
+    return Told(
+        options, reverse, merge, False, problem, whole, remarks, two=True, sizes=(sizes_of(there), sizes_of(back))
+    )
 
 
 def _foreign(description: Any) -> str:
     """Why a class is not one of Keras's own that compute an LSTM; empty if it is."""
     if not isinstance(description, dict):
         return "the configuration does not describe what it is"
-    name = _class(description)
+    name = class_of(description)
     module, registered = description.get("module"), description.get("registered_name")
     own = not isinstance(module, str) or module.partition(".")[0] in ("keras", "tf_keras", "tensorflow")
     if name not in OUTER or not own or (isinstance(registered, str) and registered != name):
         shown = registered if isinstance(registered, str) else name
         return f"it is of the class {cut(shown)!r}, which may compute something else than Keras's LSTM"
-    cells = _settings(description).get("cell")
+    cells = settings_of(description).get("cell")
     if name == "RNN":
-        inner = _settings(cells).get("cells") if _class(cells) == "StackedRNNCells" else [cells]
+        inner = settings_of(cells).get("cells") if class_of(cells) == "StackedRNNCells" else [cells]
         for cell in inner if isinstance(inner, list) else [None]:
-            if _class(cell) != "LSTMCell" or _foreign(cell):
-                return f"its cell is of the class {cut(_class(cell))!r}, which may compute something else than Keras's LSTMCell"
+            if class_of(cell) != "LSTMCell" or _foreign(cell):
+                return f"its cell is of the class {cut(class_of(cell))!r}, which may compute something else than Keras's LSTMCell"
     return ""
-
-
-def _cells(description: Any) -> int:
-    inner = _settings(_settings(description).get("cell")).get("cells")
-    return len(inner) if isinstance(inner, list) else 1
 
 
 def _one(description: Any, version: str) -> tuple[Options, str, tuple[str, ...]]:
     """One direction's options, why it cannot be computed, and remarks."""
-    settings = _settings(description)
-    cell = settings.get("cell")
-    inner = _settings(cell).get("cells")
-    cells = inner if isinstance(inner, list) else [cell] if isinstance(cell, dict) else [description]
-    problems: list[str] = []
+    settings = settings_of(description)
+    cells = cells_of(description)
+    problems = [problem for one in (description, *cells) if (problem := unknown(one))]
     found = []
     for each in cells:
-        of_cell = _settings(each)
+        of_cell = settings_of(each)
         names = {}
         for key, older, default in (
             ("activation", "activation", "tanh"),
             ("recurrent_activation", "inner_activation", "sigmoid"),
         ):
             value = of_cell.get(key, of_cell.get(older))
-            if value is None and _class(each) == "CuDNNLSTM":
+            if value is None and class_of(each) == "CuDNNLSTM":
                 value = default
             names[key], problem = _activation(key, value, version)
             problems += [problem] if problem else []
@@ -209,16 +187,16 @@ def _one(description: Any, version: str) -> tuple[Options, str, tuple[str, ...]]
         go_backwards=settings.get("go_backwards") is True,
         zero_output_for_mask=settings.get("zero_output_for_mask") is True,
     )
-    sequences = settings.get("return_sequences") is True or _class(description) == "LSTMCell"
+    sequences = settings.get("return_sequences") is True or class_of(description) == "LSTMCell"
     remarks = []
     if settings.get("stateful") is True:
         remarks.append("It is stateful in Keras: begin each call with the state that the one before ended with.")
     if settings.get("time_major") is True:
         remarks.append("It is time-major in Keras, and takes (T, B, D) there.")
-    rates = [_settings(d).get(key) for d in (description, *cells) for key in ("dropout", "recurrent_dropout")]
+    rates = [settings_of(d).get(key) for d in (description, *cells) for key in DROPOUTS]
     if any(isinstance(rate, int | float) and rate for rate in rates):
         remarks.append("It has dropout in training, which is not part of the network: give dropout= to have it.")
-    policy = _settings(settings.get("dtype")).get("name", settings.get("dtype"))
+    policy = settings_of(settings.get("dtype")).get("name", settings.get("dtype"))
     if isinstance(policy, str) and policy.startswith("mixed_"):
         remarks.append(
             f"Keras computes it in {cut(policy.removeprefix('mixed_'))}; here its weights' dtype is computed in."
@@ -233,11 +211,16 @@ def _one(description: Any, version: str) -> tuple[Options, str, tuple[str, ...]]
     )
 
 
+def default_gates(version: str) -> str:
+    """The recurrent activation of an LSTM that was made without one; Keras 2.3 made it sigmoid, and TensorFlow 2 did."""
+    return "hard_sigmoid_keras2" if OLDER.match(version) else "sigmoid"
+
+
 def _activation(key: str, value: Any, version: str) -> tuple[str, str]:
     """An activation's name here, and why there is none."""
     if isinstance(value, dict):  # a function that was serialized, or a layer
-        function = value.get("config") if _class(value) == "function" else None
-        value = function if isinstance(function, str) else _class(value) if not _settings(value) else value
+        function = value.get("config") if class_of(value) == "function" else None
+        value = function if isinstance(function, str) else class_of(value) if not settings_of(value) else value
     if value is None:
         return "tanh", f"its {key} is not told, and versions of Keras differ in it"
     if value == "hard_sigmoid":
@@ -249,23 +232,23 @@ def _activation(key: str, value: Any, version: str) -> tuple[str, str]:
         return ("hard_sigmoid" if int(version.split(".")[0][:4]) >= 3 else "hard_sigmoid_keras2"), ""
     if isinstance(value, str) and value in ACTIVATIONS and value != "hard_sigmoid_keras2":
         return value, ""
-    shown = value if isinstance(value, str) else _class(value) or "something"
+    shown = value if isinstance(value, str) else class_of(value) or "something"
     return "tanh", f"{key}={cut(shown)!r}, which cannot be computed"
 
 
 def _before(description: Any, siblings: list[Any]) -> str | None:
     """The name of the LSTM before a layer, if its outputs are all that the layer is given."""
-    by_name = {_name(one): one for one in siblings}
+    by_name = {name_of(one): one for one in siblings}
     sequential = not any(isinstance(one, dict) and one.get("inbound_nodes") for one in siblings)
     for _ in siblings:
         name = _previous(description, siblings) if sequential else _source(description)
         if name is None or name not in by_name:
             return ""
         description = by_name[name]
-        kind = _class(description)
+        kind = class_of(description)
         if kind in OUTER:
             return name
-        linear = kind == "Activation" and _settings(description).get("activation") == "linear"
+        linear = kind == "Activation" and settings_of(description).get("activation") == "linear"
         if kind not in SAME and not linear:
             return ""
     return ""
@@ -273,7 +256,7 @@ def _before(description: Any, siblings: list[Any]) -> str | None:
 
 def _previous(description: Any, siblings: list[Any]) -> str | None:
     place = next(k for k, one in enumerate(siblings) if one is description)
-    return _name(siblings[place - 1]) if place else None
+    return name_of(siblings[place - 1]) if place else None
 
 
 def _source(description: Any) -> str | None:
@@ -288,7 +271,7 @@ def _source(description: Any) -> str | None:
             return None
         if any(isinstance(value, dict | list) for value in keywords.values()):  # a state, or a mask
             return None
-        history = _settings(arguments[0]).get("keras_history")
+        history = settings_of(arguments[0]).get("keras_history")
     else:
         history = node[0] if isinstance(node, list) and len(node) == 1 else None
         if isinstance(history, list) and len(history) == 4 and history[3]:
@@ -303,10 +286,10 @@ def _masks(config: dict[str, Any]) -> tuple[str, ...]:
     todo: list[Any] = [config]
     while todo:
         description = todo.pop()
-        settings = _settings(description)
-        if _class(description) == "Masking" or (
-            _class(description) == "Embedding" and settings.get("mask_zero") is True
+        settings = settings_of(description)
+        if class_of(description) == "Masking" or (
+            class_of(description) == "Embedding" and settings.get("mask_zero") is True
         ):
-            return (f"The model has {cut(_name(description))!r}, which makes a mask: give it as mask=.",)
-        todo.extend(_children(description))
+            return (f"The model has {cut(name_of(description))!r}, which makes a mask: give it as mask=.",)
+        todo.extend(children_of(description))
     return ()

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from lstm_ref.formats import keras_config
+from lstm_ref.formats import keras1_names, keras_config, keras_places
 from lstm_ref.formats.group import Group
 from lstm_ref.formats.stored import Contents, StoredTensor
 
@@ -41,7 +41,10 @@ def groups(contents: Contents) -> list[Group]:
     repeated = {name for name, count in Counter(words[-1] for words in names.values()).items() if count > 1}
     by_paths = contents.convention == "keras-paths"
     shown = {path: path if words[-1] in repeated or not by_paths else words[-1] for path, words in names.items()}
-    described = {path: keras_config.told(contents.config, contents.version, words) for path, words in names.items()}
+    first = any(keras1_names.is_own(name) for name in contents.tensors)
+    version = contents.version or ("1" if first and not by_paths else "")
+    described = {path: keras_config.told(contents.config, version, words) for path, words in names.items()}
+    doubtful = keras_places.places(contents.config)[1] if by_paths and not contents.layer_names else set()
     cells: dict[tuple[str, bool], list[int]] = {}
     for one in placed:
         cells.setdefault((one.path, one.reverse), []).append(one.cell)
@@ -55,7 +58,7 @@ def groups(contents: Contents) -> list[Group]:
         number, last = order[one.path, one.reverse][one.cell], max(order[one.path, one.reverse].values())
         options = told.reverse if both and one.reverse else told.options
         if told.assumed and not _is_cudnn(one.tensors):
-            options = replace(options, recurrent_activation=keras_config.gates_by_default(contents.version))
+            options = replace(options, recurrent_activation=keras_config.default_gates(version))
         if both and told.assumed:  # Bidirectional sets it in both of its halves, where all outputs are returned
             options = replace(options, zero_output_for_mask=True)
         if number < last:  # the last one alone decides what comes out
@@ -65,6 +68,9 @@ def groups(contents: Contents) -> list[Group]:
             whole = "it is one half of a Bidirectional layer, and by its name it cannot be told which"
         if len(order[one.path, one.reverse]) < len(cells[one.path, one.reverse]):
             whole = "two of its cells have the same number"
+        problem = told.problem or _misfit(one, number, len(order[one.path, one.reverse]), told, both)
+        if any(one.path.startswith(f"{folder}/") for folder in doubtful):
+            problem = keras_places.SHARED
         after = told.after and by_words.get((*above[one.path], told.after), "")
         result.append(
             Group(
@@ -73,7 +79,7 @@ def groups(contents: Contents) -> list[Group]:
                 number,
                 one.reverse or (told.backwards and not both),
                 one.tensors,
-                told.problem,
+                problem,
                 options,
                 told.merge,
                 whole,
@@ -85,8 +91,26 @@ def groups(contents: Contents) -> list[Group]:
     return result
 
 
-def _user_names(contents: Contents, path: str) -> tuple[str, ...]:
+def _misfit(one: Placed, number: int, count: int, told: keras_config.Told, both: bool) -> str:
+    """Why a cell's weights are not those that the configuration describes; empty if they are."""
+    sizes = told.sizes[both and one.reverse]
+    if not sizes:
+        return ""
+    if len(sizes) != count:
+        return f"its configuration describes {len(sizes)} cells, and the file has the weights of {count}"
+    units, bias = sizes[number]
+    held = one.tensors["recurrent_kernel"].shape[0]
+    if units not in (None, held):
+        return f"its configuration says units={units}, and the file has the weights of {held}"
+    if bias is not None and bias != ("bias" in one.tensors):
+        return f"its configuration says use_bias={bias}, and the file has {'a' if 'bias' in one.tensors else 'no'} bias"
+    return ""
+
+
+def _user_names(contents: Contents, path: str, told: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     """The names that its user gave a layer and the models around it, outermost first."""
+    if path in told:
+        return told[path]
     words = path.split("/")
     names = [contents.layer_names.get("/".join([*words[: k + 1], "vars"])) for k in range(len(words))]
     return tuple(name for name in names if name is not None) or (path,)
@@ -94,12 +118,15 @@ def _user_names(contents: Contents, path: str) -> tuple[str, ...]:
 
 def _by_path(contents: Contents) -> Iterator[Placed]:
     """In a file that numbers its variables."""
+    told = {} if contents.layer_names else keras_places.places(contents.config)[0]
     for group in dict.fromkeys(name.rpartition("/")[0] for name in contents.tensors):
         *words, last = group.split("/")
-        if last != "vars" or not words or "cell" not in words[-1]:
+        if last != "vars" or not words:
             continue
-        number = 0
-        if len(words) > 1 and words[-2] == "cells":
+        number, cudnn = 0, "cell" not in words[-1]  # that layer has no cell
+        if cudnn:
+            pass
+        elif len(words) > 1 and words[-2] == "cells":
             digits = words[-1].rpartition("_")[2]
             number = int(digits) if digits.isdecimal() and len(digits) < 10 else 0
             words = words[:-2]
@@ -110,15 +137,17 @@ def _by_path(contents: Contents) -> Iterator[Placed]:
         words = words[:-1] if words and words[-1] in HALVES else words
         present = {role: contents.tensors.get(f"{group}/{n}") for n, role in enumerate(ROLES)}
         tensors = {role: tensor for role, tensor in present.items() if tensor is not None}
+        if cudnn and not _is_cudnn(tensors):
+            continue
         if _is_lstm(tensors) and f"{group}/{len(ROLES)}" not in contents.tensors:  # a fourth is no LSTM's
             path = "/".join(words)
-            yield Placed(path, _user_names(contents, path), reverse, number, tensors)
+            yield Placed(path, _user_names(contents, path, told), reverse, number, tensors)
 
 
 def _by_name(contents: Contents) -> Iterator[Placed]:
     """In a file that names its variables ``<layer>/<layer>/lstm_cell/kernel:0``."""
     by_group: dict[tuple[str, ...], dict[str, StoredTensor]] = {}
-    for name, tensor in contents.tensors.items():
+    for name, tensor in keras1_names.renamed(contents.tensors).items():
         *parents, leaf = name.removeprefix("model_weights/").split("/")
         group, role = tuple(parents), leaf.partition(":")[0]
         if role in ROLES and group and group[0] != "optimizer_weights":
@@ -169,5 +198,5 @@ def _is_lstm(tensors: dict[str, StoredTensor]) -> bool:
 
 
 def _is_cudnn(tensors: dict[str, StoredTensor]) -> bool:
-    """Whether they are a CuDNNLSTM's, which has two biases, and activations that nobody can choose."""
-    return "bias" in tensors and tensors["bias"].shape[0] == 2 * tensors["kernel"].shape[1]
+    """Whether they are a CuDNNLSTM's, which has two biases in one, and activations that nobody can choose."""
+    return _is_lstm(tensors) and "bias" in tensors and tensors["bias"].shape == (2 * tensors["kernel"].shape[1],)

@@ -5,7 +5,6 @@ Source: torch/export/pt2_archive/_package.py and torch/_export/serde/schema.py.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -15,9 +14,13 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from lstm_ref.errors import CorruptFileError, UnsafeFileError
+from lstm_ref.formats import torch_files
+from lstm_ref.formats.archive import Archive
 from lstm_ref.formats.stored import Contents, StoredTensor, cut, parse_json
 
 CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
+OLDER = tuple(f"serialized_{what}.{kind}" for what in ("state_dict", "constants") for kind in ("pt", "json"))
+"""Where PyTorch 2.1 to 2.7 have the tensors; .json is 2.1's name for the same bytes."""
 DTYPES = {
     1: "uint8",
     2: "int8",
@@ -34,26 +37,15 @@ LARGEST = 16 << 20
 """Bytes of JSON that are read."""
 
 
-def read(path: Path, root: str) -> Contents:
+def read(archive: Archive, root: str) -> Contents:
     """Tensors of the archive whose entries begin with ``<root>/``."""
-    size = path.stat().st_size
-    with zipfile.ZipFile(path) as archive:
-        listed = archive.infolist()
-    entries = {entry.filename: entry for entry in listed}
-    if len(entries) < len(listed):
-        raise UnsafeFileError(f"{path}: this archive has two entries of one name, which torch.export never writes.")
+    path, entries = archive.path, archive.entries
+    archive.check("torch.export", ())
 
     def member(name: str) -> bytes:
-        entry = entries.get(f"{root}/{name}")
-        if entry is None:
-            raise CorruptFileError(f"{path}: it has no entry {cut(name)}; the copy is incomplete.")
-        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
-            raise UnsafeFileError(f"{path}: entry {cut(name)} is compressed or larger than the file.")
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(entry)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-            raise CorruptFileError(f"{path}: entry {cut(name)} is damaged: {cut(str(error))}.") from error
+        if f"{root}/{name}" in entries:
+            archive.check("torch.export.save", [f"{root}/{name}"])
+        return archive.read(f"{root}/{name}")
 
     tensors: dict[str, StoredTensor] = {}
     for config in CONFIGS:
@@ -65,6 +57,27 @@ def read(path: Path, root: str) -> Contents:
         for name, told in (described if isinstance(described, dict) else {}).items():
             tensors[name] = _tensor(path, name, told, f"{config.rpartition('/')[0]}/", member)
     return Contents(path, "PyTorch export (.pt2)", "torch", tensors)
+
+
+def read_older(archive: Archive) -> Contents:
+    """Tensors of an archive of PyTorch 2.1 to 2.7: what torch.save wrote, in entries of their own."""
+    archive.check("torch.export.save", [name for name in OLDER if name in archive.entries])
+    tensors: dict[str, StoredTensor] = {}
+    for name in OLDER:
+        content = archive.read(name) if name in archive.entries else b""
+        if not content:
+            continue
+        inner = Archive(archive.path, content)
+        roots = torch_files.roots(inner)
+        if len(roots) != 1:
+            raise CorruptFileError(
+                f"{archive.path}: its entry {name} is not what torch.save writes; the copy is damaged."
+            )
+        found = torch_files.read_zip(inner, roots[0]).tensors
+        if both := sorted(tensors.keys() & found.keys()):
+            raise CorruptFileError(f"{archive.path}: two of its tensors are called {cut(both[0])!r}.")
+        tensors |= found
+    return Contents(archive.path, "PyTorch export (.pt2 of 2.1 to 2.7)", "torch", tensors)
 
 
 def _tensor(path: Path, name: str, told: Any, folder: str, member: Callable[[str], bytes]) -> StoredTensor:

@@ -6,7 +6,6 @@ Sources: torch/serialization.py, functions ``_save``, ``_legacy_save`` and their
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from math import prod
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from lstm_ref.errors import CorruptFileError, UnsafeFileError
+from lstm_ref.formats.archive import Archive
 from lstm_ref.formats.pickle_names import Inert, Storage, TensorRecord
 from lstm_ref.formats.pickled import read_pickle
 from lstm_ref.formats.stored import Contents, StoredTensor, cut
@@ -53,32 +53,21 @@ STORAGES = {
 }
 
 
-def read_zip(path: Path, root: str) -> Contents:
+def roots(archive: Archive) -> list[str]:
+    """The folders of an archive that may be torch.save's; it has one if the archive is."""
+    ends = "/data.pkl"
+    return [name.removesuffix(ends) for name in archive.entries if name.count("/") == 1 and name.endswith(ends)]
+
+
+def read_zip(archive: Archive, root: str) -> Contents:
     """Tensors of the archive whose pickle is ``<root>/data.pkl``."""
-    size = path.stat().st_size
-    with zipfile.ZipFile(path) as archive:
-        listed = archive.infolist()
-    entries = {entry.filename: entry for entry in listed}
-    if len(entries) < len(listed):
-        raise UnsafeFileError(f"{path}: this archive has two entries of one name, which torch.save never writes.")
+    path, size, entries = archive.path, archive.size, archive.entries
     scripted = f"{root}/constants.pkl" in entries  # a program: its code is neither run nor read
-    for entry in entries.values():
-        if scripted and not entry.filename.startswith((f"{root}/data/", f"{root}/data.pkl")):
-            continue
-        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
-            raise UnsafeFileError(
-                f"{path}: entry {entry.filename!r} is compressed or larger than the file, which torch.save never "
-                "writes. Re-save it with torch.save."
-            )
+    needed = [name for name in entries if not scripted or name.startswith((f"{root}/data/", f"{root}/data.pkl"))]
+    archive.check("torch.save", needed)
 
     def member(name: str) -> bytes:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(f"{root}/{name}")
-        except KeyError as error:
-            raise CorruptFileError(f"{path}: it has no entry {root}/{name}; the copy is incomplete.") from error
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-            raise CorruptFileError(f"{path}: entry {root}/{name} is damaged: {error}.") from error
+        return archive.read(f"{root}/{name}")
 
     order: Order = ">" if f"{root}/byteorder" in entries and member("byteorder") == b"big" else "<"
     content = read_pickle(io.BytesIO(member("data.pkl")), f"{path}, {root}/data.pkl", size, scripted=scripted)

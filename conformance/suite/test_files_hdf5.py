@@ -1,0 +1,102 @@
+"""HDF5 files in which something has two names, no numbers, or is gone: nothing of a layer is passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+import lstm_ref
+from conformance.suite.test_files_attacks import lstm, measured
+from conformance.suite.test_files_keras import L, model_of
+from lstm_ref.errors import CorruptFileError, UnsafeFileError
+
+FOLDER = "layers/lstm/cell/vars"
+
+
+def second_layer(file: h5py.File) -> None:
+    """A layer that has the other one's weights."""
+    file.create_group("layers/lstm_1")
+    file["layers/lstm_1/cell"] = file["layers/lstm/cell"]
+
+
+def second_bias(file: h5py.File) -> None:
+    file.create_group("layers/bias")
+    file[FOLDER].move("2", "/layers/bias/0")
+    file[f"{FOLDER}/2"] = file["layers/bias/0"]
+
+
+def no_numbers(file: h5py.File) -> None:
+    del file[f"{FOLDER}/2"]
+    file[f"{FOLDER}/2"] = h5py.Empty("f4")
+
+
+def a_type(file: h5py.File) -> None:
+    del file[f"{FOLDER}/2"]
+    file[f"{FOLDER}/2"] = np.dtype("f4")
+
+
+def itself(file: h5py.File) -> None:
+    file[f"{FOLDER}/all"] = file["/"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (second_layer, "one of several names"),
+        (second_bias, "one of several names"),
+        (itself, "one of several names"),
+        (no_numbers, "neither a group nor numbers"),
+        (a_type, "neither a group nor numbers"),
+    ],
+)
+def test_what_is_no_tensor_of_one_name_is_refused(
+    change: Callable[[h5py.File], None], why: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.weights.h5"
+    model_of(L.LSTM(4)).save_weights(path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    for function in (lstm_ref.inspect, lstm_ref.load):
+        with pytest.raises(UnsafeFileError, match=why):
+            function(path)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("role", ["bias", "kernel", "recurrent_kernel"])
+@pytest.mark.parametrize("keras_of", ["tf_keras", "keras"])
+def test_a_weight_that_an_older_file_lists_has_to_be_there(
+    keras_of: str, role: str, whole: bool, tmp_path: Path
+) -> None:
+    library: Any = pytest.importorskip("tf_keras") if keras_of == "tf_keras" else keras
+    layers = library.layers
+    model = library.Sequential([layers.Input((None, 3)), layers.LSTM(4, name="a"), layers.Dense(2)])
+    path = tmp_path / "m.h5"
+    if not whole and keras_of == "keras":
+        pytest.skip("Keras 3 saves no weights alone in the older form")
+    model.save(path) if whole else model.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        found: list[str] = []
+        file.visit(lambda name: found.append(name) if name.rpartition("/")[2].partition(":")[0] == role else None)
+        (name,) = (name for name in found if "lstm_cell" in name)
+        del file[name]
+    with pytest.raises(CorruptFileError, match=f"lists the weight '.*{role}.* and does not hold it"):
+        lstm_ref.load(path)
+
+
+def test_more_groups_than_can_be_listed_in_time_are_refused_with_their_number(tmp_path: Path) -> None:
+    """20,000 LSTMs, which HDF5 itself takes longer to list than a file of that size may take."""
+    path = tmp_path / "many.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        for k in range(20_000):
+            lstm(file.create_group(f"layers/lstm_{k}/cell/vars"), 1, 1)
+    told, own, _, seconds = measured(path)
+    size = path.stat().st_size
+    assert set(told) <= {"UnsafeFileError", "LSTMNameError", "read"}
+    assert own < 64 + 4 * size / 2**20
+    assert seconds < 3 + 2 * (5 + 1e-7 * size)
