@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import lstm_ref
-from conformance.suite.test_files_attacks import lstm, measured
+from conformance.suite.hostile.test_files_attacks import lstm, measured
 from conformance.suite.test_files_keras import L, model_of
 from lstm_ref.errors import CorruptFileError, UnsafeFileError
 

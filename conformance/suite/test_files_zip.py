@@ -14,7 +14,7 @@ import torch
 
 import lstm_ref
 from conformance.suite.exports import exported
-from conformance.suite.test_files_attacks import measured
+from conformance.suite.hostile.test_files_attacks import measured
 from conformance.suite.test_files_torch import EXPORTS, Model, agrees, module, x
 from lstm_ref.errors import CorruptFileError, UnsafeFileError
 
