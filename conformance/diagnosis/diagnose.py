@@ -9,26 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import FORWARD, Case
-from conformance.diagnosis import search
-from conformance.diagnosis.bugs.catalogue import bugs
+from conformance.case import QUANTITIES, Case
+from conformance.diagnosis.bugs.catalogue import bugs, readable
 from conformance.diagnosis.bugs.hypothesis import FORMULAS, GRADIENTS_ARE, TRUE, Hypothesis
-from conformance.diagnosis.evidence import DERIVED, Observation, fits, in_proportion, narrow, observe
+from conformance.diagnosis.evidence import DERIVED, Observation, in_proportion, narrow, observe
 from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement, is_wrong
 from conformance.diagnosis.locate import locate
 from conformance.diagnosis.locate.cases import in_cases
 from conformance.diagnosis.networks import diagnose_networks
-from conformance.diagnosis.probes import without_layout
+from conformance.diagnosis.reading import LEAKS, Reader, Reading, Stage, of_groups
 from conformance.trial.call import SECONDS, Caller, caller
 from conformance.trial.checks import CHECKS
 from conformance.trial.results import CheckResult, Report
 from conformance.trial.runner import behave, behaviour_cases
 
 DTYPES = ("float64", "float32")
-FIRST_CALLS = 32
-"""Of a candidate that keeps something between its calls, so many of the first are explained."""
+FIRST_CALLS, FEW_CALLS = 32, 6
+"""Of a candidate that keeps something between its calls, so many of the first are explained, so many are read."""
 REFINEMENTS = 3
-"""How many bugs are added for cases that the first ones do not explain."""
+"""How many golden cases that what was read does not explain are read as well."""
 PLAIN = ("sizes-", "plain-", "stateless-")
 """The golden vectors in which nothing is special."""
 SATURATED = "saturated-"
@@ -140,12 +139,11 @@ class _Examination:
         usable = [o for o in usable if o.case.dtype.name == first]
         return sorted(usable, key=_poverty)[:1]
 
-    def hidden(self) -> Observation | None:
-        """What the candidate gives in a case that hides every layout of the weights."""
-        if self.stateful:
-            return None
-        case = without_layout(self.main[0].case.dtype.name, self.report.without)
-        return replace(observe(case, self.call(case).result, self.training), narrow=self.main[0].narrow)
+    @cached_property
+    def reader(self) -> Reader:
+        """What reads the candidate."""
+        o = self.main[0]
+        return Reader(self.call, o.case.dtype.name, self.report.without, self.training, o.narrow)
 
     # What explains it.
 
@@ -170,24 +168,37 @@ class _Examination:
 
     def best(self) -> list[Explanation]:
         """The best explanations: several if nothing tells them apart."""
-        explained = [self.refined(self.explain(hypothesis)) for hypothesis in self.matching()]
+        readings = self.kept() if self.stateful else self.reader.read()
+        explained = [self.explain(one.hypothesis) for one in readings]
+        for _ in range(REFINEMENTS):
+            rank = min(one.rank for one in explained)
+            odd = next((one.odd for one in explained if one.rank == rank), ())
+            if not odd or self.stateful or self.reader.late:
+                break
+            stage = Stage([odd[0]], tuple(odd[0].given))
+            further = self.reader.further(
+                [Reading(one.hypothesis) for one in explained],
+                stage,
+                of_groups("weights", "cell", "states", "backward"),
+            )
+            better = [self.explain(one.hypothesis) for one in further]
+            if min((one.rank for one in better), default=rank) >= rank:
+                break
+            explained = better
         best = min((one.rank for one in explained), default=None)
         explained.sort(key=lambda one: one.hypothesis.gradients != FORMULAS)
-        equal = {frozenset(one.bugs): one for one in explained if one.rank == best and one.bugs and one.checks}
+        equal: dict[frozenset[str], Explanation] = {}
+        for one in explained:
+            if one.rank == best and one.bugs and one.checks:
+                equal.setdefault(frozenset(one.bugs), one)
         return list(equal.values())
 
-    def matching(self) -> list[Hypothesis]:
-        """The hypotheses that give what the candidate gave in the main cases; failing that, their forward passes."""
-        alike: list[Hypothesis] = []
-        for always in [(), *((leak,) for leak in search.LEAKS if self.stateful)]:
-            for found in search.forward(self.main, self.hidden, always):
-                whole = [one for given in found for one in search.backward(given, self.main)]
-                if whole:
-                    return whole
-                alike = alike or found
-                if found == [Hypothesis()]:  # a right forward pass is not looked for in bugs that cancel
-                    break
-        return alike
+    def kept(self) -> list[Reading]:
+        """What is read of a candidate that keeps something between its calls, from the first of them."""
+        calls = self.main[:FEW_CALLS]
+        stage = Stage(calls, tuple(name for name in QUANTITIES if all(name in o.given for o in calls)))
+        starts = [Reading(Hypothesis((leak,))) for leak in LEAKS] + [Reading(Hypothesis())]
+        return self.reader.further(starts, stage, list(bugs()))
 
     def explain(self, hypothesis: Hypothesis) -> Explanation:
         """Hold a hypothesis against every case."""
@@ -259,33 +270,16 @@ class _Examination:
                     found |= {result.id} if again.status == result.status else set()
         return found
 
-    def refined(self, one: Explanation) -> Explanation:
-        """With further bugs, for the smallest cases that are not explained."""
-        for _ in range(REFINEMENTS):
-            further = [
-                self.explain(more)
-                for o in one.odd[:1]
-                for slug in search.of_group("weights", "cell", "states", "backward")
-                if slug not in one.hypothesis.bugs
-                and not self.stateful
-                and fits(more := one.hypothesis.also(slug), [*self.main, o], FORWARD)
-                and fits(more, [*self.main, o], list(o.given))
-            ]
-            better = min(further, key=lambda other: other.rank, default=one)
-            if better.rank >= one.rank:
-                break
-            one = better
-        return one
-
     def finding(self, one: Explanation, certain: bool) -> Finding:
         """A finding in words."""
-        entries = [bugs()[slug] for slug in one.bugs]
+        entries = [readable()[slug] for slug in one.bugs]
         repair, note = _numbered([entry.repair for entry in entries]), ""
         if one.hypothesis.gradients != FORMULAS:
             note = f"The gradients are {GRADIENTS_ARE[one.hypothesis.gradients]}: they change with it."
             repair += f" {note}"
         title = _numbered([entry.title for entry in entries])
-        faults = tuple(Fault(entry.title, entry.repair) for entry in entries)
+        evidence = self.reader.evidence
+        faults = tuple(Fault(entry.title, entry.repair, evidence.get(entry.slug, "")) for entry in entries)
         return Finding(one.bugs, certain, title, len(one.checks), one.of, repair, faults, note)
 
 

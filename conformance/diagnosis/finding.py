@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """One of several bugs that act together: what the code does, and what to change."""
+    """One of several bugs that act together: what the code does, what to change, and where it was read, with numbers."""
 
     title: str
     repair: str
+    evidence: str = ""
 
 
 @dataclass(frozen=True)

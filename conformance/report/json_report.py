@@ -87,6 +87,7 @@ def explanation(finding: Finding) -> dict[str, Any]:
         "explains": finding.explains,
         "of": finding.of,
         "repair": finding.repair,
+        "evidence": " ".join(fault.evidence for fault in finding.faults if fault.evidence),
     }
 
 

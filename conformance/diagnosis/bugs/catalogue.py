@@ -7,7 +7,7 @@ from importlib import import_module
 
 from conformance.diagnosis.bugs.entry import GROUPS, NETWORK_GROUPS, REGISTRY, Bug
 
-__all__ = ["GROUPS", "NETWORK_GROUPS", "Bug", "bugs", "network_bugs"]
+__all__ = ["GROUPS", "NETWORK_GROUPS", "Bug", "bugs", "network_bugs", "readable"]
 
 
 @cache
@@ -22,10 +22,18 @@ def network_bugs() -> dict[str, Bug]:
     return _of(NETWORK_GROUPS)
 
 
+@cache
+def readable() -> dict[str, Bug]:
+    """Slug to all that can be read off the plain LSTM: the catalogue's bugs, and what is in no catalogue."""
+    for module in ("read_off", "read_off_forward"):
+        import_module(f"conformance.diagnosis.bugs.{module}")
+    return bugs() | {bug.slug: bug for bug in REGISTRY.values() if bug.read_off}
+
+
 def _of(groups: tuple[str, ...]) -> dict[str, Bug]:
     for group in groups:
         import_module(f"conformance.diagnosis.bugs.in_{group}")
-    entered = [bug for bug in REGISTRY.values() if bug.group in groups]
+    entered = [bug for bug in REGISTRY.values() if bug.group in groups and not bug.read_off]
     return {
         bug.slug: bug for bug in sorted(entered, key=lambda bug: groups.index(bug.group))
     }  # whoever imported what first

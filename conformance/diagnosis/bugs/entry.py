@@ -41,6 +41,8 @@ class Bug:
         The LSTM with the bug.
     needs : frozenset of str
         The features, of `conformance.cases.features`, without which a case does not meet it; none of a plain bug.
+    read_off : bool
+        Whether it is none of the catalogue, but what may be read off a candidate besides.
     """
 
     slug: str
@@ -51,6 +53,7 @@ class Bug:
     family: str
     make: type[HookableLSTM] | type[Equations]
     needs: frozenset[str] = frozenset()
+    read_off: bool = False
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -67,7 +70,15 @@ REGISTRY: dict[str, Bug] = {}
 
 
 def enter(
-    group: str, slug: str, title: str, shows: str, repair: str, family: str = "", needs: str = ""
+    group: str,
+    slug: str,
+    title: str,
+    shows: str,
+    repair: str,
+    family: str = "",
+    needs: str = "",
+    *,
+    read_off: bool = False,
 ) -> Callable[[Kind], Kind]:
     """Enter a class as a bug; a slug may be entered once. What it needs is given as words."""
 
@@ -76,7 +87,9 @@ def enter(
             raise ValueError(f"{slug} is in the catalogue already")
         if group not in GROUPS + NETWORK_GROUPS:
             raise ValueError(f"{group} is no group")
-        REGISTRY[slug] = Bug(slug, group, title, shows, repair, family or slug, kind, frozenset(needs.split()))
+        REGISTRY[slug] = Bug(
+            slug, group, title, shows, repair, family or slug, kind, frozenset(needs.split()), read_off
+        )
         return kind
 
     return entered

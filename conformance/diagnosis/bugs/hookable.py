@@ -28,6 +28,14 @@ class Step:
     o: Any
     c_next: Any
     h_next: Any
+    t: int = 0
+
+
+def block(array: Any, gate: str, order: str = "ifco") -> Any:
+    """One gate's block of an array whose last axis has four."""
+    H = array.shape[-1] // 4
+    n = order.index(gate)
+    return array[..., n * H : (n + 1) * H]
 
 
 class HookableLSTM:
@@ -76,11 +84,16 @@ class HookableLSTM:
     def forward(self, x: Any, h: Any, c: Any, W: Any, U: Any, b: Any) -> list[Step]:
         """All steps."""
         steps: list[Step] = []
-        for t in self.times(x.shape[1]):
-            step = self.step(x[:, t], h, c, W, U, b)
+        for t, place in enumerate(self.times(x.shape[1])):
+            self.t = t
+            step = self.step(x[:, place], h, c, W, U, b)
+            step.t = t
             steps.append(step)
             h, c = self.carried(step)
         return steps
+
+    t = 0
+    """The number of the step that the forward pass is at."""
 
     def times(self, T: int) -> Any:
         """The order in which the steps are taken."""
@@ -100,9 +113,12 @@ class HookableLSTM:
 
     def activate(self, z: Any) -> tuple[Any, Any, Any, Any]:
         """The gates i, f, the candidate g, the gate o."""
-        H = z.shape[1] // 4
-        z_i, z_f, z_c, z_o = z[:, :H], z[:, H : 2 * H], z[:, 2 * H : 3 * H], z[:, 3 * H :]
-        return self.sigmoid(z_i), self.sigmoid(z_f), self.candidate(z_c), self.sigmoid(z_o)
+        i, f, g, o = (self.gate(gate, block(z, gate)) for gate in "ifco")
+        return i, f, g, o
+
+    def gate(self, gate: str, z: Any) -> Any:
+        """One of i, f, c, o, of its logit."""
+        return self.candidate(z) if gate == "c" else self.sigmoid(z)
 
     def sigmoid(self, z: Any) -> Any:
         """1 / (1 + exp(-z))."""
@@ -119,7 +135,11 @@ class HookableLSTM:
 
     def hidden(self, o: Any, c_next: Any, c: Any, z: Any) -> Any:
         """H' = o tanh(c')."""
-        return o * np.tanh(c_next)
+        return o * self.squash(c_next)
+
+    def squash(self, c: Any) -> Any:
+        """tanh(c), which the output gate multiplies."""
+        return np.tanh(c)
 
     def carried(self, step: Step) -> tuple[Any, Any]:
         """The state that the next step begins with."""
@@ -147,11 +167,17 @@ class HookableLSTM:
             dz = self.gate_gradients(step, d_h, d_c_full, d_c)
             d_x[:, t] = self.input_gradient(dz, W)
             new = self.weight_gradients(steps, t, dz)
-            dW, dU, db = (self.accumulate(old, one) for old, one in zip((dW, dU, db), new, strict=True))
+            totals = []
+            for place, (old, one) in enumerate(zip((dW, dU, db), new, strict=True)):
+                self.array = place
+                totals.append(self.accumulate(old, one))
+            dW, dU, db = totals
             carried_dz = self.gate_gradients(step, d_h, d_c_local, d_c) if self.carry_local else dz
             d_h, d_c = self.carry_hidden(carried_dz, U, step), self.carry_cell(d_c_full, step)
         return d_x, d_h, d_c, dW, dU, db
 
+    array = 0
+    """Which of the weights' three gradients a share is added to."""
     carry_local = False
     """Whether the carried hidden gradient is built without what was carried in c."""
 
@@ -165,7 +191,15 @@ class HookableLSTM:
 
     def cell_from_hidden(self, step: Step, d_h: Any) -> Any:
         """What reaches c' through h': d_h o (1 - tanh(c')**2)."""
-        return d_h * step.o * (1 - np.tanh(step.c_next) ** 2)
+        return d_h * self.head_gate(step) * self.head_slope(step)
+
+    def head_gate(self, step: Step) -> Any:
+        """What tanh(c') was multiplied with."""
+        return step.o
+
+    def head_slope(self, step: Step) -> Any:
+        """1 - tanh(c')**2, of the new c."""
+        return 1 - np.tanh(step.c_next) ** 2
 
     def add_cell(self, d_c: Any, local: Any) -> Any:
         """The cotangent of c' is what was carried plus what came through h'."""
@@ -173,13 +207,23 @@ class HookableLSTM:
 
     def gate_gradients(self, step: Step, d_h: Any, d_c: Any, carried: Any) -> Any:
         """d_z for i, f, c, o, side by side."""
-        parts = (
-            d_c * step.g * self.sigmoid_slope("i", step.i, step),
-            d_c * self.cell_of_forget(step) * self.sigmoid_slope("f", step.f, step),
-            d_c * step.i * self.tanh_slope(step.g, step),
-            d_h * np.tanh(step.c_next) * self.sigmoid_slope("o", step.o, step),
-        )
-        return np.concatenate(parts, axis=1)
+        return np.concatenate([self.gate_gradient(gate, step, d_h, d_c, carried) for gate in "ifco"], axis=1)
+
+    def gate_gradient(self, gate: str, step: Step, d_h: Any, d_c: Any, carried: Any) -> Any:
+        """d_z of one gate."""
+        return (d_h if gate == "o" else d_c) * self.factor(gate, step) * self.slope(gate, step)
+
+    def factor(self, gate: str, step: Step) -> Any:
+        """What the gate was multiplied with."""
+        if gate == "f":
+            return self.cell_of_forget(step)
+        return {"i": step.g, "c": step.i}[gate] if gate != "o" else np.tanh(step.c_next)
+
+    def slope(self, gate: str, step: Step) -> Any:
+        """The slope of the gate's activation."""
+        if gate == "c":
+            return self.tanh_slope(step.g, step)
+        return self.sigmoid_slope(gate, getattr(step, gate), step)
 
     def sigmoid_slope(self, gate: str, a: Any, step: Step) -> Any:
         """A (1 - a), of the activated gate."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from conformance.case import Case, Result
-from conformance.diagnosis.bugs.catalogue import bugs
-from conformance.diagnosis.bugs.hookable import HookableLSTM, Step
+from conformance.diagnosis.bugs.catalogue import readable
+from conformance.diagnosis.bugs.hookable import HookableLSTM, Step, block
 
 NESTING = ("states", "weights", "cell", "backward")
 """Outermost first: a layout is undone after the gradients were made wrong."""
-FORMULAS, TRUE, AS_READ, AS_GIVEN = "formulas", "true", "as read", "as given"
+FORMULAS, TRUE, AS_READ, AS_GIVEN, STEPWISE = "formulas", "true", "as read", "as given", "stepwise"
 GRADIENTS_ARE = {
     FORMULAS: "what the backward formulas make of the forward pass as it is, in the layout that the weights came in",
+    STEPWISE: "built with the true slopes of the forward pass as it is",
     TRUE: "the true ones of the forward pass as it is, however wrong that is",
     AS_GIVEN: "what the backward formulas make of it with the weights as given, which the forward pass alone reads wrongly",
     AS_READ: "what the backward formulas make of it, in the layout that the weights were wrongly read in",
@@ -65,11 +66,46 @@ class _ReadRightly(HookableLSTM):
         return super().backward(steps, d_output, d_h, d_c, kernel, recurrent_kernel)
 
 
+def _partial(function: Callable[..., Any], place: int, *given: Any) -> Any:
+    """The derivative of an elementwise function by one of its arguments."""
+    moved = [a + STEP * 1j if n == place else a.astype(np.complex128) for n, a in enumerate(given)]
+    return (function(*moved).imag / STEP).astype(given[place].dtype)
+
+
+class _TrueSlopes(HookableLSTM):
+    """The backward pass has the true slopes of the cell's equations as they are, where no bug says otherwise."""
+
+    def sigmoid_slope(self, gate: str, a: Any, step: Step) -> Any:
+        return _partial(partial(self.gate, gate), 0, block(step.z, gate))
+
+    def tanh_slope(self, g: Any, step: Step) -> Any:
+        return _partial(partial(self.gate, "c"), 0, block(step.z, "c"))
+
+    def _by(self, place: int, step: Step) -> Any:
+        return _partial(self.cell, place, step.i, step.f, step.g, step.o, step.c)
+
+    def cell_of_forget(self, step: Step) -> Any:
+        return self._by(1, step)
+
+    def factor(self, gate: str, step: Step) -> Any:
+        if gate == "o":
+            return _partial(self.hidden, 0, step.o, step.c_next, step.c, step.z)
+        return self.cell_of_forget(step) if gate == "f" else self._by("i c".index(gate), step)
+
+    def head_slope(self, step: Step) -> Any:
+        slope = _partial(self.hidden, 1, step.o, step.c_next, step.c, step.z)
+        return np.divide(slope, step.o, out=np.zeros_like(slope), where=step.o != 0)
+
+    def carry_cell(self, d_c: Any, step: Step) -> Any:
+        return d_c * self._by(4, step)
+
+
 @cache
 def kind(slugs: tuple[str, ...], gradients: str = FORMULAS) -> type[HookableLSTM]:
     """One LSTM with all these bugs."""
-    entries = sorted((bugs()[slug] for slug in slugs), key=lambda bug: NESTING.index(bug.group))
-    several = type("Several", tuple(bug.make for bug in entries) or (HookableLSTM,), {})
+    entries = sorted((readable()[slug] for slug in slugs), key=lambda bug: NESTING.index(bug.group))
+    last = _TrueSlopes if gradients == STEPWISE else HookableLSTM
+    several = type("Several", (*(bug.make for bug in entries), last), {})
     if gradients == AS_READ:
         unread = kind(tuple(bug.slug for bug in entries if bug.group != "weights"))
         several = type("AsRead", (several,), {"write": unread.write})

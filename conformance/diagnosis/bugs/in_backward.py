@@ -62,16 +62,15 @@ _backward(
 _backward(
     "grad-cell-tanh-of-activated", "1 - tanh(tanh(c))**2 instead of 1 - tanh(c)**2.",
     "At T=1 the blocks i, f, c of d_bias are wrong, and d_c0.", "Take tanh once: 1 - np.tanh(c)**2.",
-    cell_from_hidden=lambda self, step, d_h: d_h * step.o * (1 - np.tanh(np.tanh(step.c_next)) ** 2),
+    head_slope=lambda self, step: 1 - np.tanh(np.tanh(step.c_next)) ** 2,
 )  # fmt: skip
 _backward(
     "grad-cell-tanh-missing", "dc += dh * o, without 1 - tanh(c)**2.", "Hidden by c near 0.",
-    "dc += dh * o * (1 - np.tanh(c)**2).", cell_from_hidden=lambda self, step, d_h: d_h * step.o,
+    "dc += dh * o * (1 - np.tanh(c)**2).", head_slope=lambda self, step: np.ones_like(step.c),
 )  # fmt: skip
 _backward(
     "grad-output-gate-missing", "dc += dh * (1 - tanh(c)**2), without o.", "Hidden by o near 1.",
-    "dc += dh * o * (1 - np.tanh(c)**2).",
-    cell_from_hidden=lambda self, step, d_h: d_h * (1 - np.tanh(step.c_next) ** 2),
+    "dc += dh * o * (1 - np.tanh(c)**2).", head_gate=lambda self, step: np.ones_like(step.o),
 )  # fmt: skip
 _backward(
     "grad-cell-overwritten", "dc = ... where dc += ... belongs: what was carried is lost.",
@@ -289,7 +288,7 @@ class Precedence(HookableLSTM):
     def gate_gradients(self, step: Step, d_h: Any, d_c: Any, carried: Any) -> Any:
         dz = super().gate_gradients(step, d_h, d_c, carried)
         H = d_h.shape[1]
-        dz[:, 2 * H : 3 * H] += carried * step.i * (1 - self.tanh_slope(step.g, step))
+        dz[:, 2 * H : 3 * H] += carried * self.factor("c", step) * (1 - self.slope("c", step))
         return dz
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from conformance.diagnosis.bugs.entry import enter
-from conformance.diagnosis.bugs.hookable import HookableLSTM, Step
+from conformance.diagnosis.bugs.hookable import HookableLSTM, Step, block
 
 
 def _sigmoid(slug: str, title: str, shows: str, repair: str, function: Any, family: str = "") -> None:
@@ -62,7 +62,7 @@ def _cell(slug: str, title: str, shows: str, repair: str, **methods: Any) -> Non
 
 _cell(
     "cell-output-tanh-missing", "h = o * c, without tanh.", "c is right at the first step and h is not; |h| may exceed 1.",
-    "h = o * np.tanh(c).", hidden=lambda self, o, c_next, c, z: o * c_next,
+    "h = o * np.tanh(c).", squash=lambda self, c: c,
 )  # fmt: skip
 _cell(
     "candidate-sigmoid", "The candidate goes through the sigmoid instead of tanh.", "The candidate is never negative.",
@@ -98,7 +98,7 @@ _cell(
 )  # fmt: skip
 _cell(
     "output-uses-old-cell", "h = o * tanh(c before the step).", "c is right at the first step and h is not.",
-    "Compute c first, and h from the new one.", hidden=lambda self, o, c_next, c, z: o * np.tanh(c),
+    "Compute c first, and h from the new one.", hidden=lambda self, o, c_next, c, z: o * self.squash(c),
 )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ _cell(
 )
 class OutputPeephole(HookableLSTM):
     def hidden(self, o: Any, c_next: Any, c: Any, z: Any) -> Any:
-        return self.sigmoid(np.split(z, 4, axis=1)[3] + c_next) * np.tanh(c_next)
+        return self.gate("o", block(z, "o") + c_next) * self.squash(c_next)
 
 
 @enter(
@@ -125,6 +125,6 @@ class HiddenMutated(HookableLSTM):
     def step(self, x: Any, h: Any, c: Any, W: Any, U: Any, b: Any) -> Step:
         step = super().step(x, h, c, W, U, b)
         H = h.shape[1]
-        step.o = self.sigmoid((x @ W + step.h_next @ U + b)[:, 3 * H :])
-        step.h_next = step.o * np.tanh(step.c_next)
+        step.o = self.gate("o", (x @ W + step.h_next @ U + b)[:, 3 * H :])
+        step.h_next = step.o * self.squash(step.c_next)
         return step

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.diagnosis.bugs.entry import enter
-from conformance.diagnosis.bugs.hookable import HookableLSTM
+from conformance.diagnosis.bugs.hookable import HookableLSTM, block
 from lstm_ref.params import GATES
 
 
@@ -19,8 +19,7 @@ def _per_gate(array: Any, change: Any) -> Any:
 
 def _reordered(array: Any, order: str, wanted: str) -> Any:
     """Gate blocks in another order; of complex numbers as well, with which derivatives are taken."""
-    blocks = dict(zip(order, np.split(array, 4, axis=-1), strict=True))
-    return np.concatenate([blocks[gate] for gate in wanted], axis=-1)
+    return np.concatenate([block(array, gate, order) for gate in wanted], axis=-1)
 
 
 def _gate_order(order: str) -> None:

@@ -13,7 +13,7 @@ from conformance.case import KINDS, kind_of
 from conformance.cases.matrix import DTYPES
 from conformance.diagnosis.finding import Statement, is_right, is_wrong
 from conformance.diagnosis.locate.prober import listed
-from conformance.diagnosis.search import OBSERVED
+from conformance.diagnosis.reading import OBSERVED
 from conformance.judging.compare import compare_quantity
 from conformance.trial.results import CheckResult, Report
 

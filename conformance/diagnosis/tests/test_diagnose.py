@@ -189,6 +189,24 @@ def test_of_a_bug_that_is_not_in_the_catalogue_true_things_are_said(name: str) -
         assert any(fnmatch(line, expected) for line in said), (expected, said)
 
 
+READ = {
+    "ForgetSeesCell": {"peephole-f"},
+    "LeCunsCandidate": {"g-activation-1-7159-tanh-2z-3"},
+    "OlderInput": {"input-lagged"},
+    "CarryTimesOutput": {"grad-cell-carry-times-o"},
+    "CellClippedToOne": {"cell-clipped-1"},
+    "BeginnersBackward": {"grad-sigmoid-of-activated", "grad-tanh-of-activated", "grad-cell-not-carried"},
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_stands_in_the_wrong_place_is_read_off_though_no_catalogue_has_it(name: str) -> None:
+    found = examined(getattr(uncatalogued, name)()).findings
+    assert [(set(f.bugs), f.certain) for f in found] == [(READ[name], True)]
+    assert found[0].explains == found[0].of
+    assert all(fault.evidence.startswith("With B=1, ") for fault in found[0].faults)
+
+
 def test_calls_that_fail_and_axes_in_another_order_are_told() -> None:
     texts = [s.text for s in examined(wrong.raises).statements]
     assert "all those with T of 7 or more and no others" in texts[0]
@@ -219,7 +237,8 @@ def test_the_diagnosis_is_in_the_reports(tmp_path: Path, capsys: pytest.CaptureF
     assert entry["bugs"] == ["cell-output-tanh-missing"]
     assert entry["certain"] is True
     assert entry["explains"] == entry["of"] == failed
-    assert main(["check", f"{WRONG}:batch_leak", "--json", str(written)]) == 1
+    assert entry["evidence"].startswith("With B=1, T=1, D=1, H=1 (one-unit-c0-zero): output, step 0 has ")
+    assert main(["check", f"{UNCATALOGUED}:first_sample_twice", "--json", str(written)]) == 1
     assert "none of the catalogued bugs. It is narrowed down by probing:" in capsys.readouterr().out
     assert {"right": True, "text": "With one sample it is right."} in json.loads(written.read_text())["established"]
 

@@ -1,0 +1,430 @@
+"""Reading a candidate part by part: small constructed cases, each of which shows a little, and the bugs that make it right.
+
+A case's results fall into parts: the steps of output and of d_x, the gates' blocks of the weights' gradients, the other
+quantities as a whole. Each is right or wrong by itself. Of an LSTM with several bugs a small case shows a few, and a bug that is
+added to what is known already, makes a part right and none wrong, is read. So they are found one after the other, never their
+product. What was read is a hypothesis: whether it gives all that the candidate gives is for others to prove.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from conformance.case import FORWARD, GRADIENTS, Case, Result
+from conformance.diagnosis.bugs.catalogue import readable
+from conformance.diagnosis.bugs.hypothesis import (
+    AS_GIVEN,
+    AS_READ,
+    FORMULAS,
+    STEPWISE,
+    TRUE,
+    Hypothesis,
+    derivative,
+    kind,
+)
+from conformance.diagnosis.evidence import NARROWER, Observation, observe
+from conformance.diagnosis.probes import drawn, with_weights, zeroed
+from conformance.trial.call import Caller
+from lstm_ref.params import GATES
+
+LEAKS = ("state-leaks", "state-leaks-instead")
+OBSERVED = ("input-mutated", "dtype-narrowed", "dtype-widened", "sigmoid-overflow")
+"""Bugs that are no other numbers, but something to observe about the numbers or the call."""
+CLOSE = {"float64": 1e-10, "float32": 3e-6, "float16": 4e-3}
+"""How far apart numbers may be that are the same, of the quantity's largest, by the dtype they were computed in."""
+BEAM = 6
+"""So many hypotheses are followed that cannot be told apart yet."""
+MOST = 6
+"""So many bugs are read from one case at most."""
+SHARE = 0.5
+"""How much computing time one more step of a reading may take."""
+SECONDS = 2.5
+"""How much computing time reading may take; what is not read by then stays unknown."""
+Part = tuple[str, str, object]
+"""A case's id, a quantity, and the place in it: a step, a gate, or nothing."""
+
+
+class Stage:
+    """What is looked at together.
+
+    Parameters
+    ----------
+    seen : sequence of Observation
+        Calls of the candidate, in their order.
+    quantities : sequence of str
+        What is looked at; nothing that was not given.
+
+    Attributes
+    ----------
+    parts : frozenset
+        Its parts.
+    """
+
+    def __init__(self, seen: Sequence[Observation], quantities: Sequence[str]) -> None:
+        self.seen, self.quantities = tuple(seen), tuple(quantities)
+        self.name = " ".join(o.case.id for o in seen)
+        self.forward = all(name in FORWARD for name in quantities)
+        self._arrays = [(n, name) for n, o in enumerate(seen) for name in quantities if name in o.given]
+        places = [
+            (seen[n].case.id, name, place)
+            for n, name in self._arrays
+            for place in _places(name, seen[n].given[name].shape)
+        ]
+        self.parts = frozenset(places)
+        self._order = list(places)
+        self._numbers = self._flat([o.given for o in seen])
+        lengths, scales = [], []
+        for n, name in self._arrays:
+            array = seen[n].given[name]
+            count = len(_places(name, array.shape))
+            lengths += [array.size // count] * count
+            scales.append(np.full(array.size, np.abs(array).max(initial=0.0, where=np.isfinite(array))))
+        self._starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(int)
+        self._scale = np.concatenate(scales)
+        self._odd = ~np.isfinite(self._numbers)
+
+    def _flat(self, results: Sequence[Result]) -> Any:
+        """The numbers of all parts, one part after the other."""
+        return np.concatenate([_in_order(name, results[n][name]) for n, name in self._arrays])
+
+    def same(self, results: Sequence[Result], close: float) -> frozenset[Part]:
+        """The parts that these results have as they were given."""
+        numbers = self._flat(results)
+        same = np.abs(numbers - self._numbers) <= close * self._scale + 1e-30
+        if self._odd.any():
+            same |= self._odd & ((numbers == self._numbers) | (np.isnan(numbers) & np.isnan(self._numbers)))
+        right = np.logical_and.reduceat(same, self._starts)
+        return frozenset(part for part, is_right in zip(self._order, right.tolist(), strict=True) if is_right)
+
+    def given(self, results: Sequence[Result]) -> Stage:
+        """The same stage, of somebody who gives these results."""
+        return Stage(
+            [replace(o, given={n: result[n] for n in o.given}) for o, result in zip(self.seen, results, strict=True)],
+            self.quantities,
+        )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A hypothesis as it grows.
+
+    Attributes
+    ----------
+    hypothesis : Hypothesis
+    right : frozenset
+        The parts that it gives as the candidate does.
+    """
+
+    hypothesis: Hypothesis
+    right: frozenset[Part] = frozenset()
+
+    @property
+    def bugs(self) -> int:
+        """How many bugs it takes."""
+        return len(self.hypothesis.bugs)
+
+
+def of_groups(*groups: str) -> list[str]:
+    """The slugs of these groups that are found by their numbers, the catalogue's first."""
+    return [slug for slug, bug in readable().items() if bug.group in groups and slug not in (*OBSERVED, *LEAKS)]
+
+
+def forward_cases(dtype: str, without: frozenset[str]) -> list[Case]:
+    """Cases that show the forward pass bit by bit: first the cell, in which no layout shows; then the layout; then time."""
+
+    def one_unit(name: str, B: int, T: int, scale: float = 1.0) -> Case:
+        weight = np.full((1, 4), 0.75, dtype)
+        case = drawn(dtype, B, T, 1, 1, without)
+        case = with_weights(case, kernel=weight, recurrent_kernel=weight.copy(), bias=np.zeros(4, dtype))
+        return replace(case, id=f"{name}-{dtype}", x=case.x * case.dtype.type(scale))
+
+    one = drawn(dtype, 1, 1, 2, 3, without)
+    small = one_unit("one-unit", 1, 1)
+    cases = {
+        "one-unit-c0-zero": zeroed(small, "c0"), "one-unit": small, "one-unit-four-steps": one_unit("", 1, 4),
+        "one-unit-large": one_unit("", 1, 1, 12.0),
+        "kernel-alone": zeroed(one, "h0", "bias"), "recurrent-kernel-alone": zeroed(one, "x", "bias"),
+        "bias-alone": zeroed(one, "x", "h0"), "one-step": one, "three-steps": drawn(dtype, 1, 3, 2, 3, without),
+        "two-samples": drawn(dtype, 2, 1, 2, 3, without), "everything": drawn(dtype, 3, 4, 2, 3, without),
+    }  # fmt: skip
+    return [replace(case, id=f"read-{name}-{dtype}") for name, case in cases.items()]
+
+
+def backward_cases(dtype: str, without: frozenset[str]) -> list[Case]:
+    """Cases that show the backward pass bit by bit: one step and one cotangent; all of them; carries; sums; sizes."""
+    one, three = drawn(dtype, 1, 1, 2, 3, without), drawn(dtype, 1, 3, 2, 3, without)
+    large = drawn(dtype, 1, 2, 2, 3, without)
+    large = replace(large, **{n: getattr(large, n) * large.dtype.type(64) for n in ("d_output", "d_h", "d_c")})
+    cases = {
+        "one-step-d_c-alone": zeroed(one, "d_output", "d_h"), "one-step-d_h-alone": zeroed(one, "d_output", "d_c"),
+        "one-step-d_output-alone": zeroed(one, "d_h", "d_c"), "one-step-backward": one,
+        "three-steps-d_c-alone": zeroed(three, "d_output", "d_h"), "three-steps-backward": three,
+        "two-samples-backward": drawn(dtype, 2, 1, 2, 3, without),
+        "everything-backward": drawn(dtype, 3, 4, 2, 3, without), "twelve-steps-backward": drawn(dtype, 1, 12, 2, 3, without),
+        "large-cotangents": large,
+    }  # fmt: skip
+    return [replace(case, id=f"read-{name}-{dtype}") for name, case in cases.items()]
+
+
+class Reader:
+    """One candidate being read.
+
+    Parameters
+    ----------
+    call : Caller
+    dtype : str
+        In which it is called.
+    without : frozenset of str
+        What it cannot take.
+    training : bool
+        Whether its gradients are looked at.
+    narrow : bool
+        Whether it computes in the next narrower dtype.
+
+    Attributes
+    ----------
+    evidence : dict
+        Slug to where it was read, in a sentence.
+    """
+
+    def __init__(self, call: Caller, dtype: str, without: frozenset[str], training: bool, narrow: bool) -> None:
+        self.call, self.dtype, self.without, self.training, self.narrow = call, dtype, without, training, narrow
+        self.close = CLOSE[NARROWER[dtype] if narrow else dtype]
+        self.evidence: dict[str, str] = {}
+        self.stages: list[Stage] = []
+        self.fixed = frozenset[Part]()  # what is right of the forward pass, while the backward pass is read
+        self.end = time.process_time() + SECONDS
+        self._runs: dict[Any, Any] = {}
+        self._touched: dict[Any, frozenset[Part]] = {}
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is up."""
+        return time.process_time() > self.end
+
+    def read(self) -> list[Reading]:
+        """The hypotheses that give most of what the candidate gives in the constructed cases, with the fewest bugs."""
+        beam = self.through(
+            [Reading(Hypothesis())], forward_cases(self.dtype, self.without), FORWARD, ("weights", "cell", "states")
+        )
+        if not self.training:
+            return beam
+        if not set().union(*(stage.parts for stage in self.stages)) <= beam[0].right:
+            return [
+                self.needed(one) for one in beam
+            ]  # of gradients nothing can be said before the forward pass is known
+        self.fixed = beam[0].right
+        starts = [Reading(start, self.fixed) for reading in beam for start in self.starts(reading.hypothesis)]
+        beam = self.through(starts, backward_cases(self.dtype, self.without), GRADIENTS, ("backward",))
+        return [self.needed(one) for one in beam]
+
+    def needed(self, reading: Reading) -> Reading:
+        """The reading without the bugs that others, read later, have made superfluous."""
+        for slug in reading.hypothesis.bugs:
+            fewer = Hypothesis(tuple(s for s in reading.hypothesis.bugs if s != slug), reading.hypothesis.gradients)
+            right = frozenset[Part]().union(*(self.right(fewer, stage) for stage in self.stages))
+            if right >= reading.right:
+                reading = Reading(fewer, right)
+        return reading
+
+    def starts(self, given: Hypothesis) -> Iterable[Hypothesis]:
+        """What the gradients of a forward pass may be, before anything else is wrong with them."""
+        groups = {readable()[slug].group for slug in given.bugs}
+        modes = [
+            FORMULAS,
+            *([AS_READ, AS_GIVEN] * ("weights" in groups)),
+            *([STEPWISE] * ("cell" in groups)),
+            *([TRUE] * bool(groups)),
+        ]
+        for bugs in (given.bugs, *_exchanged(given.bugs)):
+            yield from (Hypothesis(bugs, mode) for mode in modes)
+
+    def through(
+        self, beam: list[Reading], cases: Iterable[Case], quantities: Sequence[str], groups: tuple[str, ...]
+    ) -> list[Reading]:
+        """Read one case after the other."""
+        for case in cases:
+            seen = replace(observe(case, self.call(case).result, self.training), narrow=self.narrow)
+            asked = tuple(name for name in quantities if name in seen.given)
+            if asked:
+                beam = self.further(beam, Stage([seen], asked), of_groups(*groups))
+        return beam
+
+    def further(self, beam: Sequence[Reading], stage: Stage, slugs: Sequence[str]) -> list[Reading]:
+        """The readings, each with the bugs that this stage shows besides."""
+        self.stages.append(stage)
+        beam = [Reading(one.hypothesis, one.right | self.right(one.hypothesis, stage)) for one in beam]
+        beam = [one for one in beam if stage.parts <= one.right] or beam
+        for _ in range(MOST):
+            if any(stage.parts <= one.right for one in beam) or self.late:
+                break
+            better = _best([*beam, *self.grown(beam, stage, slugs)])
+            if len(better[0].right) == max(len(one.right) for one in beam):
+                break
+            beam = better
+        return _best(beam)
+
+    def grown(self, beam: Sequence[Reading], stage: Stage, slugs: Sequence[str]) -> list[Reading]:
+        """The readings with one bug more: of those that touch nothing that is right, of all; failing that, with two."""
+        open_ = [one for one in beam if stage.forward or one.hypothesis.gradients != TRUE]
+        ways: list[Callable[[Reading], Iterable[tuple[str, ...]]]] = [
+            lambda one: ((slug,) for slug in self.possible(one, stage, slugs)),
+            lambda one: ((slug,) for slug in self.possible(one, stage, slugs, masked=True)),
+            lambda one: self.pairs(one, stage, slugs),
+        ]
+        for way in ways:
+            if better := [more for one in open_ for more in self.added(one, stage, way(one))]:
+                return better
+        return []
+
+    def added(self, begun: Reading, stage: Stage, bugs: Iterable[tuple[str, ...]]) -> list[Reading]:
+        """The reading with each of these, where it makes something right and nothing wrong."""
+        better: list[Reading] = []
+        end = min(self.end, time.process_time() + SHARE)
+        before = begun.right & stage.parts
+        for slugs in bugs:
+            if time.process_time() > end:
+                break
+            further = begun.hypothesis.also(*slugs)
+            now = self.right(further, stage)
+            if not now > before:
+                continue
+            earlier = frozenset[Part]().union(
+                *(self.right(further, other) for other in self.stages[:-1] if other.forward == stage.forward)
+            )
+            every = earlier | now | frozenset(part for part in begun.right if part in self.fixed)
+            if every > begun.right:
+                better.append(Reading(further, every))
+                for slug in slugs:
+                    self.evidence.setdefault(slug, self.shown(begun.hypothesis, stage, now - before))
+        return better
+
+    def possible(self, begun: Reading, stage: Stage, slugs: Sequence[str], masked: bool = False) -> list[str]:
+        """The bugs that touch something wrong, and nothing that is right; or, if another bug may mask it, just something wrong."""
+        left = [slug for slug in slugs if slug not in begun.hypothesis.bugs]
+        if stage.forward:
+            return [] if masked else left
+        wrong, right = stage.parts - begun.right, stage.parts & begun.right
+        found = []
+        for slug in left:
+            if self.late:
+                break
+            touched = self.touched(slug, begun.hypothesis, stage)
+            if touched & wrong and bool(touched & right) == masked:
+                found.append(slug)
+        return found
+
+    def pairs(self, begun: Reading, stage: Stage, slugs: Sequence[str]) -> Iterable[tuple[str, str]]:
+        """Two that act together, the catalogue's first."""
+        possible = [*self.possible(begun, stage, slugs), *self.possible(begun, stage, slugs, masked=True)]
+        known = [slug for slug in possible if not readable()[slug].read_off]
+        rest = [slug for slug in possible if readable()[slug].read_off]
+        yield from combinations(known, 2)
+        yield from ((one, other) for one in known for other in rest)
+        yield from combinations(rest, 2)
+
+    # What is right.
+
+    def parts(self, stage: Stage) -> frozenset[Part]:
+        """All the parts of a stage."""
+        return stage.parts
+
+    def right(self, hypothesis: Hypothesis, stage: Stage) -> frozenset[Part]:
+        """The parts that a hypothesis gives as the candidate does."""
+        return stage.same(self.results(hypothesis, stage), self.close)
+
+    def touched(self, slug: str, known: Hypothesis, stage: Stage) -> frozenset[Part]:
+        """The parts that a bug changes in an LSTM whose forward pass is as far as it is known."""
+        start = Hypothesis(tuple(slug for slug in known.bugs if readable()[slug].group != "backward"), known.gradients)
+        key = (slug, start, stage.name)
+        if key not in self._touched:
+            given = self._once(
+                ("given", start, *stage.quantities),
+                stage.seen[-1].case,
+                lambda: stage.given(self.results(start, stage)),
+            )
+            self._touched[key] = stage.parts - given.same(self.results(start.also(slug), stage), self.close)
+        return self._touched[key]
+
+    def results(self, hypothesis: Hypothesis, stage: Stage) -> list[Result]:
+        """What a hypothesis gives in a stage's calls."""
+        forward = stage.forward
+        with np.errstate(all="ignore"):
+            if len(stage.seen) > 1:
+                lstm = hypothesis.forward() if forward else hypothesis.fresh()
+                return [lstm(o.case) for o in stage.seen]
+            case = stage.seen[0].case
+            if hypothesis.gradients == TRUE and not forward:
+                return [self._once(("true", *hypothesis.bugs), case, lambda: derivative(kind(hypothesis.bugs)(), case))]
+            ahead = tuple(slug for slug in hypothesis.bugs if readable()[slug].group != "backward")
+            run = self._once(ahead, case, lambda: kind(ahead)().run(case))
+            if forward:
+                return [run[3]]
+            lstm = kind(hypothesis.bugs, hypothesis.gradients)()
+            lstm.case = case
+            lstm.run = lambda case: (run[0], run[1], run[2], dict(run[3]))  # type: ignore[method-assign]  # it is known already
+            return [lstm(case)]
+
+    def _once(self, key: tuple[object, ...], case: Case, compute: Callable[[], Any]) -> Any:
+        if (key, case.id) not in self._runs:
+            self._runs[key, case.id] = compute()
+        return self._runs[key, case.id]
+
+    def shown(self, without: Hypothesis, stage: Stage, parts: frozenset[Part]) -> str:
+        """Where a bug was read: a part, the candidate's number there, and what it would be without the bug."""
+        id, name, place = min(parts, key=str)
+        for o, result in zip(stage.seen, self.results(without, stage), strict=True):
+            if o.case.id == id:
+                places = _places(name, o.given[name].shape)
+                given, other = (
+                    np.split(_in_order(name, a), len(places))[places.index(place)]
+                    for a in (o.given[name], result[name])
+                )
+                where = np.argmax(np.abs(np.nan_to_num(given - other)))
+                at = "" if place is None else f", {'step' if isinstance(place, int) else 'block'} {place}"
+                B, T, D, H = o.case.sizes
+                case = id.removeprefix("read-").rpartition("-")[0]
+                return (
+                    f"With B={B}, T={T}, D={D}, H={H} ({case}): {name}{at} has {given[where]:.6g} "
+                    f"where without it there would be {other[where]:.6g}."
+                )
+        return ""
+
+
+def _exchanged(bugs: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+    """The same forward pass in other words: with the roles of i and f exchanged in the cell and in the order of the blocks."""
+    cell = "input-forget-swapped"
+    order = next((slug for slug in bugs if slug.startswith("gate-order-")), "gate-order-ifco")
+    if not (cell in bugs or order in bugs):
+        return
+    letters = order[-4:].translate(str.maketrans("if", "fi"))
+    rest = tuple(slug for slug in bugs if slug not in (order, cell))
+    yield (*rest, *((f"gate-order-{letters}",) if letters != "ifco" else ()), *((cell,) if cell not in bugs else ()))
+
+
+def _places(name: str, shape: tuple[int, ...]) -> Sequence[object]:
+    """The places of a quantity: gate blocks of the weights' gradients, steps of output and d_x."""
+    if "kernel" in name or "bias" in name:
+        return GATES
+    return range(shape[1]) if name in ("output", "d_x") else (None,)
+
+
+def _in_order(name: str, array: Any) -> Any:
+    """A quantity's numbers, one place after the other."""
+    if "kernel" in name or "bias" in name:
+        return array.reshape(-1, 4, array.shape[-1] // 4).swapaxes(0, 1).reshape(-1)
+    return array.swapaxes(0, 1).reshape(-1) if name in ("output", "d_x") else array.reshape(-1)
+
+
+def _best(readings: Iterable[Reading]) -> list[Reading]:
+    """Those with most that is right; of these, those with the fewest bugs, the catalogue's first."""
+    found = {(frozenset(one.hypothesis.bugs), one.hypothesis.gradients): one for one in readings}
+    rank = {key: (-len(one.right), one.bugs) for key, one in found.items()}
+    best = [one for key, one in found.items() if rank[key] == min(rank.values())]
+    return sorted(best, key=lambda one: sum(readable()[slug].read_off for slug in one.hypothesis.bugs))[:BEAM]
