@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         "--diagnose",
         type=int,
         metavar="N",
-        help="diagnose each, and N random pairs, and list what is confused with what",
+        help="diagnose each, and N random LSTMs with up to five bugs, and list what is confused with what",
     )
     bugs.set_defaults(run="catalogue:show")
 

@@ -13,6 +13,8 @@ from conformance.errors import CONFORMS, DOES_NOT
 if TYPE_CHECKING:
     from conformance.diagnosis.bugs.adequacy import Catch
 
+CLOSE = 8
+"""So many bugs are named whose slugs contain what was asked for."""
 USUALLY = "usual"
 """What --without takes to go through all usual declarations."""
 
@@ -20,6 +22,7 @@ USUALLY = "usual"
 def show(options: argparse.Namespace) -> int:
     """List the catalogue, explain one bug, or print how each is caught."""
     from conformance.diagnosis.bugs import bugs, network_bugs
+    from conformance.diagnosis.bugs.catalogue import readable
     from conformance.errors import UnknownBugError
 
     for name in ("json", "without"):
@@ -39,8 +42,9 @@ def show(options: argparse.Namespace) -> int:
             print(f"{bug.group:<12}{bug.slug:<36}{bug.title}")
         print(f"\n{len(bugs())} bugs, and {len(network_bugs())} of networks; `lstm-conformance bugs SLUG` explains one")
         return CONFORMS
+    every |= readable()
     if options.slug not in every:
-        close = [slug for slug in every if options.slug in slug]
+        close = [slug for slug in every if options.slug in slug][:CLOSE]
         raise UnknownBugError(
             f"there is no bug {options.slug!r}" + (f"; there are {', '.join(close)}." if close else ".")
         )
@@ -53,22 +57,32 @@ def show(options: argparse.Namespace) -> int:
     return CONFORMS
 
 
-def _confusion(pairs: int) -> int:
+ENOUGH = {1: 0.97, 2: 0.95, 3: 0.9, 4: 0.9, 5: 0.9}
+"""Of random LSTMs with so many bugs, the share of which all have to be named."""
+
+
+def _confusion(count: int) -> int:
     from conformance.diagnosis.confusion import confusion
 
     with Bar("diagnosing") as bar:
-        alone, together = confusion(pairs, bar.update)
-    for guess in [*alone, *together]:
+        alone, random = confusion(count, bar.update)
+    for guess in [*alone, *random]:
         if not guess.first or len(guess.findings) > 1:
-            print(f"{'' if guess.named else 'MISSED: '}{guess}")
-    print(f"\n{len(alone)} diagnoses of one bug: {sum(g.first for g in alone)} name it first")
-    if together:
-        print(f"{len(together)} diagnoses of two bugs: {sum(g.named for g in together)} name both")
-    false = sum(guess.falsely_certain for guess in [*alone, *together])
+            print(f"{'' if guess.named else 'IN OTHER WORDS: ' if guess.in_other_words else 'MISSED: '}{guess}")
+    print(f"\n{len(alone)} diagnoses of each bug alone: {sum(g.first for g in alone)} name it first")
+    enough = sum(g.first for g in alone) >= 0.98 * len(alone)
+    for several, share in ENOUGH.items():
+        some = [g for g in random if len(g.bugs) == several]
+        if some:
+            named, reworded = sum(g.named for g in some), sum(g.in_other_words for g in some)
+            bugs = "one bug" if several == 1 else f"{several} bugs"
+            all_of_them = f"{named} named exactly, {reworded} in other words: {(named + reworded) / len(some):.1%}"
+            print(f"{len(some)} random LSTMs with {bugs}: {all_of_them}")
+            enough &= named + reworded >= share * len(some)
+    false = sum(guess.falsely_certain for guess in [*alone, *random])
     print(
-        f"{false} claim something else as certain; the slowest took {max(g.seconds for g in [*alone, *together]):.1f} s"
+        f"{false} claim something else as certain; the slowest took {max(g.seconds for g in [*alone, *random]):.1f} s"
     )
-    enough = sum(g.first for g in alone) >= 0.98 * len(alone) and sum(g.named for g in together) >= 0.9 * len(together)
     return CONFORMS if enough and not false else DOES_NOT
 
 

@@ -1,22 +1,86 @@
-"""How often the diagnosis is right: the catalogue's bugs, alone and in pairs, as candidates that do not say what they are."""
+"""How often the diagnosis is right: the catalogue's bugs, alone and several at once, as candidates that do not say what they are."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
+import numpy as np
+
+from conformance.case import Case, Result
 from conformance.cases.draw import Draw
 from conformance.diagnosis.bugs.catalogue import bugs
-from conformance.diagnosis.bugs.hypothesis import Hypothesis
+from conformance.diagnosis.bugs.declarations import USUAL, cases
+from conformance.diagnosis.bugs.hypothesis import AS_GIVEN, AS_READ, FORMULAS, STEPWISE, Hypothesis
 from conformance.diagnosis.diagnose import DTYPES, diagnose
 from conformance.diagnosis.finding import Finding
+from conformance.diagnosis.reading import LEAKS, OBSERVED
 from conformance.errors import UnknownBugError
+from conformance.trial.declare import candidate, left_out
 from conformance.trial.results import Report
 from conformance.trial.runner import run
+
+AT_ONCE = 5
+"""So many bugs an LSTM has at most."""
+DIFFERENT = 1e-9
+"""Numbers in float64 are others if they differ by more than so much of the largest one."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """An LSTM with known bugs, for a diagnosis that does not know them.
+
+    Attributes
+    ----------
+    bugs : tuple of str
+        Slugs.
+    gradients : str
+        One of `GRADIENTS_ARE`.
+    without : frozenset of str
+        What it declares that it is without.
+    """
+
+    bugs: tuple[str, ...]
+    gradients: str = FORMULAS
+    without: frozenset[str] = frozenset()
+
+    def candidate(self) -> Callable[[Case], Result]:
+        """It as a candidate."""
+        lstm, excused = Hypothesis(self.bugs, self.gradients).fresh(), left_out(self.without)
+
+        @candidate(without=self.without)
+        def lacking(case: Case) -> Result:
+            return {name: array for name, array in lstm(case).items() if name not in excused}
+
+        return lacking
+
+    @cached_property
+    def shows(self) -> bool:
+        """Whether each of its bugs changes numbers that it gives, beside the others."""
+        numbers = self._numbers(self.bugs)
+        fewer = (self._numbers(tuple(other for other in self.bugs if other != slug)) for slug in self.bugs)
+        return all(any(map(_differ, numbers, other)) for other in fewer)
+
+    def equals(self, slugs: tuple[str, ...]) -> bool:
+        """Whether these bugs, with gradients of some kind, are the same numbers."""
+        numbers = self._numbers(self.bugs)
+        others = (replace(self, gradients=kind)._numbers(slugs) for kind in (FORMULAS, STEPWISE, AS_READ, AS_GIVEN))
+        return any(not any(map(_differ, other, numbers)) for other in others)
+
+    def _numbers(self, slugs: tuple[str, ...]) -> list[Any]:
+        lstm = replace(self, bugs=slugs).candidate()
+        with np.errstate(all="ignore"):
+            return [array for case in cases(self.without - {*DTYPES}) for array in lstm(case).values()]
+
+
+def _differ(one: Any, other: Any) -> bool:
+    scale = np.abs(other).max(initial=0.0, where=np.isfinite(other))
+    return not np.allclose(one, other, rtol=0, atol=DIFFERENT * scale, equal_nan=True)
 
 
 @dataclass(frozen=True)
@@ -25,7 +89,7 @@ class Guess:
 
     Attributes
     ----------
-    bugs : tuple of str
+    unknown : Unknown
         What they are.
     dtypes : tuple of str
         Whose cases were looked at.
@@ -35,10 +99,15 @@ class Guess:
         How long it took: the processor's, whatever else the machine was doing.
     """
 
-    bugs: tuple[str, ...]
+    unknown: Unknown
     dtypes: tuple[str, ...]
     findings: tuple[Finding, ...]
     seconds: float
+
+    @property
+    def bugs(self) -> tuple[str, ...]:
+        """The right ones."""
+        return self.unknown.bugs
 
     @property
     def first(self) -> bool:
@@ -50,64 +119,84 @@ class Guess:
         """Whether the right bugs were named together, first or among others that give the same."""
         return any(set(finding.bugs) == set(self.bugs) for finding in self.findings)
 
+    @cached_property
+    def in_other_words(self) -> bool:
+        """Whether other bugs were named which, in every random case, are the same numbers."""
+        return not self.named and any(self.unknown.equals(finding.bugs) for finding in self.findings)
+
     @property
     def falsely_certain(self) -> bool:
-        """Whether something else was claimed as certain."""
-        return any(finding.certain and set(finding.bugs) != set(self.bugs) for finding in self.findings)
+        """Whether something was claimed as certain that is neither the right bugs nor the same numbers."""
+        return any(finding.certain for finding in self.findings) and not (self.named or self.in_other_words)
 
     def __str__(self) -> str:
         said = "; or ".join(
             f"{' and '.join(f.bugs)} ({f.explains} of {f.of}{', certain' if f.certain else ''})" for f in self.findings
         )
-        return f"{' and '.join(self.bugs)}, {' and '.join(self.dtypes)}: {said or 'nothing'}"
+        without = f" without {', '.join(sorted(self.unknown.without))}" * bool(self.unknown.without)
+        gradients = f", gradients {self.unknown.gradients}" * (self.unknown.gradients != FORMULAS)
+        return f"{' and '.join(self.bugs)}, {' and '.join(self.dtypes)}{without}{gradients}: {said or 'nothing'}"
 
 
-def guess(slugs: tuple[str, ...], report: Report | None = None) -> list[Guess]:
-    """The diagnosis of bugs: of one bug once per dtype, of several once with both dtypes.
+def guess(unknown: Unknown, report: Report | None = None) -> list[Guess]:
+    """The diagnosis of bugs: of one bug that declares nothing once per dtype, of others once with all their dtypes.
 
     Parameters
     ----------
-    slugs : tuple of str
+    unknown : Unknown
     report : Report, optional
-        Of their trial, where there was one.
+        Of its trial, where there was one.
     """
-    lstm = Hypothesis(slugs).fresh()
+    lstm = unknown.candidate()
     report = report or run(lstm, "unknown", profile="training")
+    apart = len(unknown.bugs) == 1 and not unknown.without
     guesses = []
-    for dtypes in [(dtype,) for dtype in DTYPES] if len(slugs) == 1 else [DTYPES]:
+    for dtypes in [(dtype,) for dtype in DTYPES] if apart else [DTYPES]:
         start = time.process_time()
         findings = diagnose(lstm, report, dtypes).findings
-        guesses.append(Guess(slugs, dtypes, findings, time.process_time() - start))
+        guesses.append(Guess(unknown, dtypes, findings, time.process_time() - start))
     return guesses
 
 
-def pairs(count: int) -> list[tuple[str, str]]:
-    """Random pairs of bugs of different groups; always the same.
+def unknowns(count: int) -> Iterator[Unknown]:
+    """Random LSTMs with one to five bugs, each of which shows beside the others; always the same.
+
+    They are of all groups, no two of one family, with every kind of gradients that their bugs allow; half of them declare that
+    they are without something.
 
     Raises
     ------
     UnknownBugError
-        If there are not so many.
+        If `count` is negative.
     """
-    draw, entries, found = Draw("pairs of bugs"), list(bugs().values()), dict[tuple[str, str], None]()
-    most = sum(one.group != other.group for one, other in combinations(entries, 2))
-    if not 0 <= count <= most:
-        raise UnknownBugError(f"{count} pairs were asked for; the catalogue has 0 to {most} of different groups.")
-    while len(found) < count:
-        one, other = (entries[int(place)] for place in draw.integers(len(entries), 2))
-        if one.group != other.group:
-            found[min(one.slug, other.slug), max(one.slug, other.slug)] = None
-    return list(found)
+    if count < 0:
+        raise UnknownBugError(f"{count} random LSTMs were asked for; expected 0 or more.")
+    draw = Draw("several bugs at once")
+    entries = [slug for slug in bugs() if slug not in (*OBSERVED, *LEAKS)]
+    declarations = [frozenset[str]()] * len(USUAL) + list(USUAL.values())
+    found = 0
+    while found < count:
+        several = 1 + int(draw.integers(AT_ONCE, 1)[0])
+        slugs = tuple(sorted({entries[int(n)] for n in draw.integers(len(entries), several)}))
+        families, groups = {bugs()[slug].family for slug in slugs}, {bugs()[slug].group for slug in slugs}
+        kinds = [FORMULAS, *([AS_READ, AS_GIVEN] * ("weights" in groups)), *([STEPWISE] * ("cell" in groups))]
+        kind = kinds[int(draw.integers(len(kinds), 1)[0])]
+        without = declarations[int(draw.integers(len(declarations), 1)[0])]
+        unknown = Unknown(slugs, kind, without)
+        if len(families) == several and unknown.shows:
+            found += 1
+            yield unknown
 
 
 def confusion(
     count: int, progress: Callable[[int, int, str], None] = lambda done, total, what: None
 ) -> tuple[list[Guess], list[Guess]]:
-    """What is said of every bug alone, in each dtype, and of so many pairs; on all cores."""
-    asked: Sequence[tuple[str, ...]] = [*((slug,) for slug in bugs()), *pairs(count)]
-    said: list[Guess] = []
+    """What is said of every bug alone, in each dtype, and of so many random LSTMs; on all cores."""
+    asked = [*(Unknown((slug,)) for slug in bugs()), *unknowns(count)]
+    said: list[list[Guess]] = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for done, (slugs, guesses) in enumerate(zip(asked, pool.map(guess, asked), strict=True), 1):
-            progress(done, len(asked), " ".join(slugs))
-            said += guesses
-    return [g for g in said if len(g.bugs) == 1], [g for g in said if len(g.bugs) > 1]
+        for done, (unknown, guesses) in enumerate(zip(asked, pool.map(guess, asked), strict=True), 1):
+            progress(done, len(asked), " ".join(unknown.bugs))
+            said.append(guesses)
+    alone, random = said[: len(bugs())], said[len(bugs()) :]
+    return [g for guesses in alone for g in guesses], [g for guesses in random for g in guesses]

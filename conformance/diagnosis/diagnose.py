@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import QUANTITIES, Case
-from conformance.diagnosis.bugs.catalogue import bugs, readable
+from conformance.diagnosis.bugs.catalogue import GROUPS, readable
 from conformance.diagnosis.bugs.hypothesis import FORMULAS, GRADIENTS_ARE, TRUE, Hypothesis
 from conformance.diagnosis.evidence import DERIVED, Observation, in_proportion, narrow, observe
 from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement, is_wrong
@@ -28,6 +29,8 @@ FIRST_CALLS, FEW_CALLS = 32, 6
 """Of a candidate that keeps something between its calls, so many of the first are explained, so many are read."""
 REFINEMENTS = 3
 """How many golden cases that what was read does not explain are read as well."""
+DERIVING = 1.0
+"""For so long, in seconds of computing, the true gradients of one hypothesis are taken, of the smallest cases first."""
 PLAIN = ("sizes-", "plain-", "stateless-")
 """The golden vectors in which nothing is special."""
 SATURATED = "saturated-"
@@ -108,7 +111,10 @@ class _Examination:
     def __init__(self, call: Caller, report: Report, dtypes: tuple[str, ...]) -> None:
         self.call, self.report, self.dtypes = call, report, dtypes
         self.training = report.profile != "forward"
-        self.failures = [r for r in report.noticed if _dtype(r) in dtypes]
+        self.failures = [r for r in report.to_explain if _dtype(r) in dtypes]
+
+    rounded = False
+    """Whether it was read as if it computed in float32, though not every number says so."""
 
     # What there is to explain.
 
@@ -152,7 +158,7 @@ class _Examination:
         if not self.main or not self.failures:
             return Diagnosis(statements=tuple(in_cases(self.report)))
         best = self.best()
-        certain = len(best) == 1 and not best[0].odd
+        certain = len(best) == 1 and not (best[0].odd or self.rounded) and len(best[0].checks) == best[0].of
         findings = tuple(self.finding(one, certain) for one in best)
         if best and len(best[0].checks) == best[0].of:
             return Diagnosis(findings)
@@ -168,6 +174,29 @@ class _Examination:
 
     def best(self) -> list[Explanation]:
         """The best explanations: several if nothing tells them apart."""
+        explained = self.explained()
+        rank = min((one.rank for one in explained), default=None)
+        if rank and rank[0] and self.main[0].case.dtype == np.float64 and not self.stateful and self.reader.rounds():
+            exact = self.observations, self.main, self.reader
+            self.observations = {id: replace(o, narrow=True) for id, o in self.observations.items()}
+            self.main = [replace(o, narrow=True) for o in self.main]
+            del self.reader
+            self.rounded = True
+            again = self.explained()
+            if min((one.rank for one in again), default=rank)[:2] < rank[:2]:
+                explained, rank = again, min(one.rank for one in again)
+            else:
+                self.observations, self.main, self.reader = exact
+                self.rounded = False
+        explained.sort(key=lambda one: one.hypothesis.gradients != FORMULAS)
+        equal: dict[frozenset[str], Explanation] = {}
+        for one in explained:
+            if one.rank == rank and one.bugs and one.checks:
+                equal.setdefault(frozenset(one.bugs), one)
+        return list(equal.values())
+
+    def explained(self) -> list[Explanation]:
+        """What was read, and what of golden cases that this does not explain, held against every case."""
         readings = self.kept() if self.stateful else self.reader.read()
         explained = [self.explain(one.hypothesis) for one in readings]
         for _ in range(REFINEMENTS):
@@ -176,29 +205,19 @@ class _Examination:
             if not odd or self.stateful or self.reader.late:
                 break
             stage = Stage([odd[0]], tuple(odd[0].given))
-            further = self.reader.further(
-                [Reading(one.hypothesis) for one in explained],
-                stage,
-                of_groups("weights", "cell", "states", "backward"),
-            )
+            further = self.reader.further([Reading(one.hypothesis) for one in explained], stage, of_groups(*GROUPS))
             better = [self.explain(one.hypothesis) for one in further]
             if min((one.rank for one in better), default=rank) >= rank:
                 break
             explained = better
-        best = min((one.rank for one in explained), default=None)
-        explained.sort(key=lambda one: one.hypothesis.gradients != FORMULAS)
-        equal: dict[frozenset[str], Explanation] = {}
-        for one in explained:
-            if one.rank == best and one.bugs and one.checks:
-                equal.setdefault(frozenset(one.bugs), one)
-        return list(equal.values())
+        return explained
 
     def kept(self) -> list[Reading]:
         """What is read of a candidate that keeps something between its calls, from the first of them."""
         calls = self.main[:FEW_CALLS]
         stage = Stage(calls, tuple(name for name in QUANTITIES if all(name in o.given for o in calls)))
         starts = [Reading(Hypothesis((leak,))) for leak in LEAKS] + [Reading(Hypothesis())]
-        return self.reader.further(starts, stage, list(bugs()))
+        return self.reader.further(starts, stage, of_groups(*GROUPS))
 
     def explain(self, hypothesis: Hypothesis) -> Explanation:
         """Hold a hypothesis against every case."""
@@ -206,10 +225,16 @@ class _Examination:
         right: set[str] = set()
         skipped: set[str] = set()
         odd: list[Observation] = []
-        for id, o in self.observations.items():
+        observations = list(self.observations.items())
+        if not self.stateful:
+            observations.sort(key=lambda item: item[1].weight)
+        end = time.process_time() + DERIVING
+        for id, o in observations:
             if o.case.dtype.name not in self.dtypes and not self.stateful:  # what keeps something needs every call
                 continue
-            affordable = hypothesis.gradients != TRUE or (o.weight <= DERIVED and o.case.id.startswith(PLAIN))
+            affordable = hypothesis.gradients != TRUE or (
+                o.weight <= DERIVED and o.case.id.startswith(PLAIN) and time.process_time() < end
+            )
             with np.errstate(all="ignore"):
                 result = (lstm if affordable else forward)(o.case)
             if o.case.dtype.name not in self.dtypes:
@@ -220,11 +245,11 @@ class _Examination:
             right |= {f"{id}:{name}" for name in o.given if name in result and name not in differing}
             skipped |= {f"{id}:{name}" for name in o.given if name not in result}
         looked_at = [r for r in self.failures if r.behaviour or (r.trial in self.observations and r.id not in skipped)]
-        observed = self.observed(hypothesis)
+        seen_otherwise = self.observed(hypothesis)
         checks = {r.id for r in looked_at if not r.behaviour and r.id in right}
-        checks |= self.misbehaviours(hypothesis.also(*observed), [r for r in looked_at if r.behaviour])
+        checks |= self.misbehaviours(hypothesis.also(*seen_otherwise), [r for r in looked_at if r.behaviour])
         odd.sort(key=lambda o: o.weight)
-        return Explanation(hypothesis, observed, frozenset(checks), len(looked_at), tuple(odd))
+        return Explanation(hypothesis, seen_otherwise, frozenset(checks), len(looked_at), tuple(odd))
 
     def observed(self, hypothesis: Hypothesis) -> tuple[str, ...]:
         """The bugs that are seen without comparing numbers, and that the hypothesis does not show already."""
@@ -242,7 +267,7 @@ class _Examination:
             and array.dtype.kind == "f"
             and report.trials[id].case.dtype.name in self.dtypes
         }
-        if max(sizes, default=1) > 1:
+        if max(sizes, default=1) > 1 and any(r.status == "remark" for r in self.failures):
             found.append("dtype-widened")
         overflow = "overflow encountered in exp"  # not in cosh, of which some build slopes
         warned = [r for r in self.failures if r.quantity == "quiet-when-saturated" and overflow in r.message]

@@ -151,7 +151,7 @@ def forward_cases(dtype: str, without: frozenset[str]) -> list[Case]:
         "one-unit-large": one_unit("", 1, 1, 12.0),
         "kernel-alone": zeroed(one, "h0", "bias"), "recurrent-kernel-alone": zeroed(one, "x", "bias"),
         "bias-alone": zeroed(one, "x", "h0"), "one-step": one, "three-steps": drawn(dtype, 1, 3, 2, 3, without),
-        "two-samples": drawn(dtype, 2, 1, 2, 3, without), "everything": drawn(dtype, 3, 4, 2, 3, without),
+        "three-samples": drawn(dtype, 3, 1, 2, 3, without), "everything": drawn(dtype, 3, 4, 2, 3, without),
     }  # fmt: skip
     return [replace(case, id=f"read-{name}-{dtype}") for name, case in cases.items()]
 
@@ -165,7 +165,7 @@ def backward_cases(dtype: str, without: frozenset[str]) -> list[Case]:
         "one-step-d_c-alone": zeroed(one, "d_output", "d_h"), "one-step-d_h-alone": zeroed(one, "d_output", "d_c"),
         "one-step-d_output-alone": zeroed(one, "d_h", "d_c"), "one-step-backward": one,
         "three-steps-d_c-alone": zeroed(three, "d_output", "d_h"), "three-steps-backward": three,
-        "two-samples-backward": drawn(dtype, 2, 1, 2, 3, without),
+        "three-samples-backward": drawn(dtype, 3, 1, 2, 3, without),
         "everything-backward": drawn(dtype, 3, 4, 2, 3, without), "twelve-steps-backward": drawn(dtype, 1, 12, 2, 3, without),
         "large-cotangents": large,
     }  # fmt: skip
@@ -198,8 +198,8 @@ class Reader:
         self.close = CLOSE[NARROWER[dtype] if narrow else dtype]
         self.evidence: dict[str, str] = {}
         self.stages: list[Stage] = []
-        self.fixed = frozenset[Part]()  # what is right of the forward pass, while the backward pass is read
         self.end = time.process_time() + SECONDS
+        self.found: list[Reading] = []
         self._runs: dict[Any, Any] = {}
         self._touched: dict[Any, frozenset[Part]] = {}
 
@@ -213,16 +213,20 @@ class Reader:
         beam = self.through(
             [Reading(Hypothesis())], forward_cases(self.dtype, self.without), FORWARD, ("weights", "cell", "states")
         )
-        if not self.training:
-            return beam
-        if not set().union(*(stage.parts for stage in self.stages)) <= beam[0].right:
-            return [
-                self.needed(one) for one in beam
-            ]  # of gradients nothing can be said before the forward pass is known
-        self.fixed = beam[0].right
-        starts = [Reading(start, self.fixed) for reading in beam for start in self.starts(reading.hypothesis)]
-        beam = self.through(starts, backward_cases(self.dtype, self.without), GRADIENTS, ("backward",))
-        return [self.needed(one) for one in beam]
+        if self.training:
+            starts = [Reading(start, one.right) for one in beam for start in self.starts(one.hypothesis)]
+            beam = self.through(starts, backward_cases(self.dtype, self.without), GRADIENTS, ("backward",))
+        self.found = [self.needed(one) for one in beam]
+        return self.found
+
+    def rounds(self) -> bool:
+        """Whether something was given nearly as it was read, as if rounded to float32, and not quite."""
+        near = CLOSE["float32"]
+        return any(
+            stage.same(self.results(one.hypothesis, stage), near) > self.right(one.hypothesis, stage)
+            for one in self.found
+            for stage in self.stages
+        )
 
     def needed(self, reading: Reading) -> Reading:
         """The reading without the bugs that others, read later, have made superfluous."""
@@ -248,13 +252,20 @@ class Reader:
     def through(
         self, beam: list[Reading], cases: Iterable[Case], quantities: Sequence[str], groups: tuple[str, ...]
     ) -> list[Reading]:
-        """Read one case after the other."""
+        """Read one case after the other; of gradients those of which the forward pass is known."""
         for case in cases:
             seen = replace(observe(case, self.call(case).result, self.training), narrow=self.narrow)
             asked = tuple(name for name in quantities if name in seen.given)
-            if asked:
-                beam = self.further(beam, Stage([seen], asked), of_groups(*groups))
+            known = self.knowing(beam, seen) if quantities is GRADIENTS else beam
+            if asked and known:
+                beam = self.further(known, Stage([seen], asked), of_groups(*groups))
         return beam
+
+    def knowing(self, beam: list[Reading], seen: Observation) -> list[Reading]:
+        """The readings whose forward pass is the candidate's in this case: of no others' gradients anything can be said."""
+        given = next(((name,) for name in FORWARD if name in seen.given), ())
+        forward = Stage([seen], given) if given else None
+        return [one for one in beam if forward is None or forward.parts <= self.right(one.hypothesis, forward)]
 
     def further(self, beam: Sequence[Reading], stage: Stage, slugs: Sequence[str]) -> list[Reading]:
         """The readings, each with the bugs that this stage shows besides."""
@@ -295,10 +306,9 @@ class Reader:
             now = self.right(further, stage)
             if not now > before:
                 continue
-            earlier = frozenset[Part]().union(
-                *(self.right(further, other) for other in self.stages[:-1] if other.forward == stage.forward)
-            )
-            every = earlier | now | frozenset(part for part in begun.right if part in self.fixed)
+            kept = frozenset(part for part in begun.right if part[1] in FORWARD and stays(slugs))
+            others = [other for other in self.stages[:-1] if not (other.forward and stays(slugs))]
+            every = now.union(kept, *(self.right(further, other) for other in others))
             if every > begun.right:
                 better.append(Reading(further, every))
                 for slug in slugs:
@@ -395,6 +405,11 @@ class Reader:
                     f"where without it there would be {other[where]:.6g}."
                 )
         return ""
+
+
+def stays(slugs: Iterable[str]) -> bool:
+    """Whether the forward pass is the same with these bugs."""
+    return all(readable()[slug].group == "backward" for slug in slugs)
 
 
 def _exchanged(bugs: tuple[str, ...]) -> Iterable[tuple[str, ...]]:

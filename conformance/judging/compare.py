@@ -117,11 +117,13 @@ def compare_quantity(case: Case, quantity: str, actual: object, expected: Result
     scale, limit = scale_of(wanted), allowed[quantity]
     error = errors(actual, wanted)
     worst = np.unravel_index(int(error.argmax()), error.shape)
+    with np.errstate(over="ignore"):  # of an allowed error that is as good as zero
+        share = float(error[worst] / limit)
     return Comparison(
         case_id=case.id,
         quantity=quantity,
         passed=bool(error[worst] <= limit),
-        share=float(error[worst] / limit),
+        share=share,
         relative=float(error[worst] / scale) if scale else float(error[worst]),
         wrong=int((error > limit).sum()),
         total=actual.size,

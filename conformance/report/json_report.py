@@ -47,7 +47,7 @@ def explained(report: Report) -> str:
     """What a diagnosis explains."""
     if not report.failures:
         return "remarks"
-    return "failing checks and remarks" if report.remarks else "failing checks"
+    return "failing checks and remarks" if report.strict and report.remarks else "failing checks"
 
 
 def by_message(results: Sequence[CheckResult]) -> dict[str, list[str]]:

@@ -108,7 +108,7 @@ def _counted(status: str) -> str:
 
 
 def _diagnosis(diagnosis: Diagnosis, report: Report, console: Console) -> None:
-    noticed = len(report.noticed)
+    noticed = len(report.to_explain)
     what = explained(report)
     if len(diagnosis.findings) > 1:
         console.print("\nDiagnosis: one of these; what the candidate gives does not tell them apart.")
@@ -122,8 +122,13 @@ def _diagnosis(diagnosis: Diagnosis, report: Report, console: Console) -> None:
         alone = "Diagnosis: " if len(diagnosis.findings) == 1 else ""
         bugs = f"[bold]{'[/] and [bold]'.join(finding.bugs)}[/]"
         console.print(f"\n{alone}{bugs} {together}{verb} {explains}.", highlight=False, soft_wrap=True)
-        console.print(f"  It does:  {escape(finding.title)}", highlight=False, soft_wrap=True)
-        console.print(f"  Repair:   {escape(finding.repair)}", highlight=False, soft_wrap=True)
+        for n, fault in enumerate(finding.faults, 1):
+            number = f"({n}) " if len(finding.faults) > 1 else ""
+            for heading, text in (("It does", fault.title), ("Repair", fault.repair), ("Seen", fault.evidence)):
+                if text:
+                    console.print(f"  {heading + ':':<9} {number}{escape(text)}", highlight=False, soft_wrap=True)
+        if finding.note:
+            console.print(f"  {'Note:':<9} {escape(finding.note)}", highlight=False, soft_wrap=True)
     if diagnosis.statements:
         known, given = "Diagnosis: none of the catalogued bugs. It is", ""
         if diagnosis.findings:

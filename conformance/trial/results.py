@@ -230,8 +230,13 @@ class Report:
 
     @property
     def noticed(self) -> tuple[CheckResult, ...]:
-        """What failed in the profile, and what was remarked on: all that a diagnosis is to explain."""
+        """What failed in the profile, and what was remarked on."""
         return self.failures + self.remarks
+
+    @property
+    def to_explain(self) -> tuple[CheckResult, ...]:
+        """What a diagnosis is to explain: what failed; and what was remarked on, where that counts or nothing failed."""
+        return self.noticed if self.strict or not self.failures else self.failures
 
     @property
     def smallest_failure(self) -> CheckResult | None:

@@ -163,7 +163,7 @@ class TimeReversed(HookableLSTM):
 @enter(
     "states",
     "dtype-narrowed",
-    "Inputs are computed in the next narrower dtype: float64 in float32, float32 in float16.",
+    "Something is computed or kept in the next narrower dtype: float64 in float32, float32 in float16.",
     "Errors of about 1e-7, in float32 of about 1e-3; hidden by tests in the narrower dtype.",
     "Keep the inputs' dtype: np.zeros_like(x) rather than np.zeros(..., np.float32).",
 )

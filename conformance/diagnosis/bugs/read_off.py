@@ -116,7 +116,8 @@ for _gates in ("i", "f", "c", "ifc"):
 # What reaches c through h, and what is carried back.
 
 HEADS: dict[str, Callable[[Step], Any]] = {
-    "1 - c**2": lambda s: 1 - s.c_next**2, "1 - np.tanh(c_prev)**2": lambda s: 1 - np.tanh(s.c) ** 2, "1 - h**2": lambda s: 1 - s.h_next**2,
+    "1 - c**2": lambda s: 1 - s.c_next**2, "1 - np.tanh(c_prev)**2": lambda s: 1 - np.tanh(s.c) ** 2,
+    "1 - h**2": lambda s: 1 - s.h_next**2,
     "1 - np.tanh(c)": lambda s: 1 - np.tanh(s.c_next), "np.tanh(c)": lambda s: np.tanh(s.c_next),
     "1 - np.tanh(h)**2": lambda s: 1 - np.tanh(s.h_next) ** 2, "1 - g**2": lambda s: 1 - s.g**2, "c": lambda s: s.c_next,
     "c * (1 - c)": lambda s: s.c_next * (1 - s.c_next), "1 - c_prev**2": lambda s: 1 - s.c**2, "o": lambda s: s.o,

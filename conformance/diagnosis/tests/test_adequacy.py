@@ -9,7 +9,7 @@ from conformance.diagnosis.bugs.adequacy import ENOUGH, trial_of, usual_catches,
 from conformance.diagnosis.bugs.declarations import USUAL, shows
 from conformance.diagnosis.bugs.elsewhere import missed, nodes, passes
 from conformance.diagnosis.bugs.hookable import HookableLSTM
-from conformance.diagnosis.confusion import guess
+from conformance.diagnosis.confusion import Unknown, guess
 from conformance.trial.runner import run
 
 
@@ -25,7 +25,7 @@ def test_the_bug_is_caught_and_named_first_in_both_dtypes_and_no_other_is_certai
                 f"{declaration or 'as it is'}, {catch.dtype}: {catch.margin:.3g} times the allowed error, "
                 f"{ENOUGH:g} are asked for"
             )
-    guesses = guess((slug,), report)
+    guesses = guess(Unknown((slug,)), report)
     assert [g.dtypes for g in guesses] == [("float64",), ("float32",)]
     for g in guesses:
         assert g.first, g

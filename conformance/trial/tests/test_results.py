@@ -79,6 +79,9 @@ def test_what_is_counted() -> None:
     }  # fmt: skip
     assert mixed.counts("forward")["passed"] == 2
     assert [r.status for r in mixed.noticed] == ["failed", "remark", "remark"]
+    assert [r.status for r in mixed.to_explain] == ["failed"]
+    assert replace(mixed, strict=True).to_explain == mixed.noticed
+    assert len(report(value("h"), behaviour("remark")).to_explain) == 1
     assert (len(mixed.remarks), len(mixed.not_judged), len(mixed.failures)) == (2, 1, 1)
 
 
