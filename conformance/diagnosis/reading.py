@@ -8,7 +8,6 @@ product. What was read is a hypothesis: whether it gives all that the candidate 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -42,10 +41,12 @@ BEAM = 6
 """So many hypotheses are followed that cannot be told apart yet."""
 MOST = 6
 """So many bugs are read from one case at most."""
-SHARE = 0.5
-"""How much computing time one more step of a reading may take."""
-SECONDS = 2.5
-"""How much computing time reading may take; what is not read by then stays unknown."""
+COST = 60_000
+"""So many steps of small LSTMs are computed for a reading at most, some seconds; what is not read by then stays unknown."""
+CALL = 2
+"""What a call costs besides, in steps."""
+SHARE = 15_000
+"""So many of them for one more bug of one hypothesis."""
 Part = tuple[str, str, object]
 """A case's id, a quantity, and the place in it: a step, a gate, or nothing."""
 
@@ -198,15 +199,15 @@ class Reader:
         self.close = CLOSE[NARROWER[dtype] if narrow else dtype]
         self.evidence: dict[str, str] = {}
         self.stages: list[Stage] = []
-        self.end = time.process_time() + SECONDS
+        self.spent = 0  # steps, as the same candidate is to get the same diagnosis however slow the machine is
         self.found: list[Reading] = []
         self._runs: dict[Any, Any] = {}
         self._touched: dict[Any, frozenset[Part]] = {}
 
     @property
     def late(self) -> bool:
-        """Whether the time is up."""
-        return time.process_time() > self.end
+        """Whether no more is to be computed."""
+        return self.spent > COST
 
     def read(self) -> list[Reading]:
         """The hypotheses that give most of what the candidate gives in the constructed cases, with the fewest bugs."""
@@ -297,10 +298,10 @@ class Reader:
     def added(self, begun: Reading, stage: Stage, bugs: Iterable[tuple[str, ...]]) -> list[Reading]:
         """The reading with each of these, where it makes something right and nothing wrong."""
         better: list[Reading] = []
-        end = min(self.end, time.process_time() + SHARE)
+        end = min(COST, self.spent + SHARE)
         before = begun.right & stage.parts
         for slugs in bugs:
-            if time.process_time() > end:
+            if self.spent > end:
                 break
             further = begun.hypothesis.also(*slugs)
             now = self.right(further, stage)
@@ -368,18 +369,28 @@ class Reader:
         with np.errstate(all="ignore"):
             if len(stage.seen) > 1:
                 lstm = hypothesis.forward() if forward else hypothesis.fresh()
+                self.spent += sum(o.case.sizes[1] for o in stage.seen)
                 return [lstm(o.case) for o in stage.seen]
             case = stage.seen[0].case
             if hypothesis.gradients == TRUE and not forward:
-                return [self._once(("true", *hypothesis.bugs), case, lambda: derivative(kind(hypothesis.bugs)(), case))]
+                return [self._once(("true", *hypothesis.bugs), case, lambda: self.derivative(hypothesis, case))]
             ahead = tuple(slug for slug in hypothesis.bugs if readable()[slug].group != "backward")
             run = self._once(ahead, case, lambda: kind(ahead)().run(case))
+            self.spent += CALL + case.sizes[1]
             if forward:
                 return [run[3]]
             lstm = kind(hypothesis.bugs, hypothesis.gradients)()
             lstm.case = case
             lstm.run = lambda case: (run[0], run[1], run[2], dict(run[3]))  # type: ignore[method-assign]  # it is known already
             return [lstm(case)]
+
+    def derivative(self, hypothesis: Hypothesis, case: Case) -> Result:
+        """The true gradients of a hypothesis' forward pass, which cost one of these for each number."""
+        p = case.params
+        self.spent += (
+            case.x.size + case.h0.size + case.c0.size + p.kernel.size + p.recurrent_kernel.size
+        ) * case.sizes[1]
+        return derivative(kind(hypothesis.bugs)(), case)
 
     def _once(self, key: tuple[object, ...], case: Case, compute: Callable[[], Any]) -> Any:
         if (key, case.id) not in self._runs:

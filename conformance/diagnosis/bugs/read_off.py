@@ -267,20 +267,27 @@ for _k in (2, 3, 4, 5, 10):
 
 # What is made of the finished gradients.
 
-for _order in ("".join(order) for order in permutations("ifco")):
-    if _order not in ("ifco", "ifoc"):
+for _order in ("".join(order) for order in permutations("ifco") if "".join(order) != "ifco"):
+    _blocks, _join = (
+        f"blocks in the order {', '.join(_order)}",
+        "Concatenate the gates' gradients in the order of the weights' blocks.",
+    )
+    for _nth, _array in enumerate(ARRAYS):
         _read(
-            "backward", f"grad-block-order-{_order}", f"The weights' gradients have their blocks in the order {', '.join(_order)}.",
-            "Concatenate the gates' gradients in the order of the weights' blocks.",
+            "backward", f"grad-{_array[2:].replace('_', '-')}-block-order-{_order}", f"{_array} alone has its {_blocks}.", _join,
+            write=lambda self, up, dW, dU, db, order=_order, nth=_nth: tuple(
+                reorder_gates(a, "ifco", order) if n == nth else a for n, a in enumerate((dW, dU, db))
+            ),
+        )  # fmt: skip
+    if _order != "ifoc":
+        _read(
+            "backward", f"grad-block-order-{_order}", f"The weights' gradients have their {_blocks}.", _join,
             write=lambda self, up, dW, dU, db, order=_order: tuple(reorder_gates(a, "ifco", order) for a in (dW, dU, db)),
         )  # fmt: skip
         _read(
-            "backward", f"grad-blocks-mixed-{_order}",
-            f"dz has its blocks in the order {', '.join(_order)}, the weights have i, f, c, o.",
+            "backward", f"grad-blocks-mixed-{_order}", f"dz has its {_blocks}, the weights have i, f, c, o.",
             "Concatenate dz in the order of the weights' blocks.",
-            gate_gradients=lambda self, up, step, d_h, d_c, carried, order=_order: reorder_gates(
-                up(step, d_h, d_c, carried), "ifco", order
-            ),
+            gate_gradients=lambda self, up, *given, order=_order: reorder_gates(up(*given), "ifco", order),
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from conformance.diagnosis.bugs.hookable import Step, block
 from conformance.diagnosis.bugs.read_off import ARRAYS, NAMES, _cotangents, _finished, _read, _times
 from conformance.diagnosis.bugs.read_off_forward import _carried, _clip, _finish, _inputs, _logits
+from conformance.diagnosis.probes import samples
 
 # Steps.
 
@@ -86,7 +87,7 @@ def _last_carries(slug: str, title: str, repair: str, h: bool = False, c: bool =
         d_x, d_h, d_c, *weights = up(*given)
         return (
             d_x, self.seen_h if h and self.seen_h is not None else d_h,
-            self.seen_c if c and self.seen_c is not None else d_c, *weights,
+            self.seen_c if c and np.shape(self.seen_c) == d_c.shape else d_c, *weights,
         )  # fmt: skip
 
     _read(
@@ -260,6 +261,7 @@ def _by_sample(slug: str, title: str, keeps: tuple[bool, bool]) -> None:
         case, found, left = self.case, [], [0.0 * d_h[:1], 0.0 * d_c[:1]]
         for b in range(len(d_h)):
             rows = [_each(lambda a, b=b: a[b : b + 1], step) for step in steps]
+            self.case = samples(case, b, b + 1)
             one = up(rows, d_output[b : b + 1], d_h[b : b + 1] + left[0], d_c[b : b + 1] + left[1], W, U)
             left = [one[n] if keep else 0 * one[n] for n, keep in zip((1, 2), keeps, strict=True)]
             found.append(one)
@@ -523,24 +525,24 @@ for _k in (1, 2, 3, 5, 10):
 
 
 def _narrow(a: Any) -> Any:
-    """Rounded to the next narrower dtype, and of its own again."""
-    if a.dtype.kind != "f":
+    """Rounded to float32, and float64 again; all else as it is."""
+    if a.dtype != np.float64:
         return a
     with np.errstate(over="ignore"):
-        return a.astype(np.float16 if a.dtype == np.float32 else np.float32).astype(a.dtype)
+        return a.astype(np.float32).astype(np.float64)
 
 
 _PLAIN = "Make arrays with the inputs' dtype: np.zeros(shape, x.dtype)."
 _finish(
-    "output-narrowed", "output is kept in the next narrower dtype: float32 of float64.", _PLAIN,
+    "output-narrowed", "output is kept in float32, whatever the inputs' dtype is.", _PLAIN,
     lambda y, h, c, s: (_narrow(y), h, c),
 )  # fmt: skip
 _carried(
-    "states-narrowed", "h and c are kept in the next narrower dtype: float32 of float64.", _PLAIN,
+    "states-narrowed", "h and c are kept in float32, whatever the inputs' dtype is.", _PLAIN,
     lambda step, h, c: (_narrow(h), _narrow(c)),
 )  # fmt: skip
 _read(
-    "cell", "new-states-narrowed", "Each new h and c is rounded to the next narrower dtype: float32 of float64.", _PLAIN,
+    "cell", "new-states-narrowed", "Each new h and c is rounded to float32, whatever the inputs' dtype is.", _PLAIN,
     cell=lambda self, up, *given: _narrow(up(*given)), hidden=lambda self, up, *given: _narrow(up(*given)),
 )  # fmt: skip
 for _group, _group_names in {
@@ -548,7 +550,7 @@ for _group, _group_names in {
     **{name[2:].replace("_", "-"): (name,) for name in ARRAYS},
 }.items():  # fmt: skip
     _finished(
-        f"grad-{_group}-narrowed", f"{', '.join(_group_names)}: kept in the next narrower dtype, float32 of float64.", _PLAIN,
+        f"grad-{_group}-narrowed", f"{', '.join(_group_names)}: kept in float32, whatever the inputs' dtype is.", _PLAIN,
         lambda result, case, names=_group_names: {n: _narrow(result[n]) for n in names if n in result},  # type: ignore[misc]  # as above
     )  # fmt: skip
 
