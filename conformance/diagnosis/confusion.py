@@ -30,6 +30,9 @@ AT_ONCE = 5
 DIFFERENT = 1e-9
 """Numbers in float64 are others if they differ by more than so much of the largest one."""
 
+TINY = 1e-30
+"""Numbers below are as good as zero: what is left of slopes in saturation."""
+
 
 @dataclass(frozen=True)
 class Unknown:
@@ -80,7 +83,7 @@ class Unknown:
 
 def _differ(one: Any, other: Any) -> bool:
     scale = np.abs(other).max(initial=0.0, where=np.isfinite(other))
-    return not np.allclose(one, other, rtol=0, atol=DIFFERENT * scale, equal_nan=True)
+    return not np.allclose(one, other, rtol=0, atol=DIFFERENT * scale + TINY, equal_nan=True)
 
 
 @dataclass(frozen=True)

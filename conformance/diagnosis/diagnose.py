@@ -19,6 +19,7 @@ from conformance.diagnosis.locate import locate
 from conformance.diagnosis.locate.cases import in_cases
 from conformance.diagnosis.networks import diagnose_networks
 from conformance.diagnosis.reading import LEAKS, Reader, Reading, Stage, of_groups
+from conformance.judging.tolerance import scale_of
 from conformance.trial.call import SECONDS, Caller, caller
 from conformance.trial.checks import CHECKS
 from conformance.trial.results import CheckResult, Report
@@ -126,7 +127,8 @@ class _Examination:
         known = {id: in_proportion(trial.allowed(), trial.expected()) for id, trial in trials.items()}
         seen = {id: observe(trials[id].case, given, self.training, known[id]) for id, given in report.given.items()}
         rounded = {dtype for dtype in DTYPES if narrow(o for o in seen.values() if o.case.dtype == dtype)}
-        return {id: replace(o, narrow=o.case.dtype.name in rounded) for id, o in seen.items()}
+        scales = {id: {name: scale_of(a) for name, a in trial.expected().items()} for id, trial in trials.items()}
+        return {id: replace(o, narrow=o.case.dtype.name in rounded, scales=scales[id]) for id, o in seen.items()}
 
     @cached_property
     def stateful(self) -> bool:

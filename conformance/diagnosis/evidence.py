@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -42,12 +42,16 @@ class Observation:
         Whether it is to be compared as if it were of the next narrower dtype.
     known : mapping or None
         Quantity to the allowed error of a correct LSTM over its largest number, where it is known already.
+    scales : mapping
+        Quantity to the largest number of a correct LSTM, where it is known: what is apart by less than the error allowed to that
+        one is no different.
     """
 
     case: Case
     given: dict[str, FloatArray]
     narrow: bool = False
     known: Mapping[str, float] | None = None
+    scales: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def relative(self) -> Mapping[str, float]:
@@ -65,8 +69,8 @@ class Observation:
 
     def agrees(self, quantity: str, result: Result) -> bool:
         """Whether a result equals what was given, within the error allowed for the dtype that it was computed in."""
-        limit = ALIKE * self.relative[quantity] * scale_of(result[quantity])
-        allowed = {quantity: max(limit, smallest(self.case.dtype))}
+        scale = max(scale_of(result[quantity]), self.scales.get(quantity, 0.0) / ALIKE)
+        allowed = {quantity: max(ALIKE * self.relative[quantity] * scale, smallest(self.case.dtype))}
         told = compare_quantity(self.case, quantity, self.given[quantity], result, allowed)
         if told.passed or not self.narrow:
             return told.passed

@@ -91,8 +91,9 @@ class Stage:
         self._odd = ~np.isfinite(self._numbers)
 
     def _flat(self, results: Sequence[Result]) -> Any:
-        """The numbers of all parts, one part after the other."""
-        return np.concatenate([_in_order(name, results[n][name]) for n, name in self._arrays])
+        """The numbers of all parts, one part after the other; none of an array of another shape."""
+        arrays = [(name, results[n][name], self.seen[n].given[name]) for n, name in self._arrays]
+        return np.concatenate([_in_order(name, a if a.shape == b.shape else b * np.nan) for name, a, b in arrays])
 
     def same(self, results: Sequence[Result], close: float) -> frozenset[Part]:
         """The parts that these results have as they were given."""

@@ -25,7 +25,7 @@ def network_bugs() -> dict[str, Bug]:
 @cache
 def readable() -> dict[str, Bug]:
     """Slug to all that can be read off the plain LSTM: the catalogue's bugs, and what is in no catalogue."""
-    for module in ("read_off", "read_off_forward", "read_off_time"):
+    for module in ("read_off", "read_off_forward", "read_off_weights", "read_off_time", "read_off_terms"):
         import_module(f"conformance.diagnosis.bugs.{module}")
     return bugs() | {bug.slug: bug for bug in REGISTRY.values() if bug.read_off}
 

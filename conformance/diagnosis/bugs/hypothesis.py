@@ -69,7 +69,10 @@ class _ReadRightly(HookableLSTM):
 def _partial(function: Callable[..., Any], place: int, *given: Any) -> Any:
     """The derivative of an elementwise function by one of its arguments."""
     moved = [a + STEP * 1j if n == place else a.astype(np.complex128) for n, a in enumerate(given)]
-    return (function(*moved).imag / STEP).astype(given[place].dtype)
+    slope = function(*moved).imag / STEP
+    return np.where(np.isfinite(slope), slope, 0).astype(
+        given[place].dtype
+    )  # exponentials overflow where nothing slopes
 
 
 class _TrueSlopes(HookableLSTM):

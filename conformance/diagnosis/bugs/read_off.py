@@ -344,12 +344,6 @@ _finished(
     "grad-x-reversed", "d_x is in reverse order.", "The backward pass goes from the last step to the first: store at t.",
     lambda result, case: {"d_x": np.ascontiguousarray(result["d_x"][:, ::-1])},
 )  # fmt: skip
-for _most in (0.1, 0.5, 3.0, 10.0):
-    _read(
-        "backward", f"grad-clipped-{_most:g}".replace(".", "p"), f"The weights' gradients are clipped to [-{_most:g}, {_most:g}].",
-        "Leave clipping to the optimizer.",
-        write=lambda self, up, dW, dU, db, most=_most: tuple(np.clip(a, -most, most) for a in (dW, dU, db)),
-    )  # fmt: skip
 
 
 def _cotangents(slug: str, title: str, repair: str, change: Any) -> None:

@@ -25,7 +25,8 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "sigmoid": _sigmoid, "tanh": np.tanh, "linear": lambda z: z, "relu": lambda z: z * (z.real > 0),
     "hard_sigmoid, clip(z/6 + 1/2)": lambda z: _clip(z / 6 + 0.5, 0, 1),
     "hard_sigmoid, clip(0.2z + 1/2)": lambda z: _clip(0.2 * z + 0.5, 0, 1),
-    "clip(z, -1, 1)": lambda z: _clip(z, -1, 1), "sigmoid(-z)": lambda z: _sigmoid(-z), "sigmoid(2z)": lambda z: _sigmoid(2 * z),
+    "clip(z, -1, 1)": lambda z: _clip(z, -1, 1), "sigmoid(-z)": lambda z: _sigmoid(-z), 
+    "1 - sigmoid(z)": lambda z: 1 - _sigmoid(z), "sigmoid(2z)": lambda z: _sigmoid(2 * z),
     "2 sigmoid(z) - 1": lambda z: 2 * _sigmoid(z) - 1, "tanh(tanh(z))": lambda z: np.tanh(np.tanh(z)),
     "softsign": lambda z: z / (1 + np.where(z.real < 0, -z, z)), "1.7159 tanh(2z/3)": lambda z: 1.7159 * np.tanh(z * (2 / 3)),
     "softplus": lambda z: np.log1p(np.exp(z)), "sin": np.sin, "arctan": np.arctan, "exp": np.exp,
@@ -115,56 +116,6 @@ for _gates in ("i", "f", "c", "o", "ifo", "if"):
         f"peephole-{_gates}", f"The old cell state is added to the logit of {', '.join(_gates)}.", "z = x W + h U + b, without c.",
         lambda self, x, h, c, W, U, b, gates=_gates: dict.fromkeys(gates, c),
     )  # fmt: skip
-for _gate in "ifco":
-    for _other in "ifco".replace(_gate, ""):
-        _logits(
-            f"weights-of-{_other}-for-{_gate}", f"The {NAMES[_gate]} uses the weights of the {NAMES[_other]}.",
-            "Give each gate its own block.",
-            lambda self, x, h, c, W, U, b, to=_gate, of=_other: {
-                to: x @ (block(W, of) - block(W, to)) + h @ (block(U, of) - block(U, to)) + block(b, of) - block(b, to)
-            },
-        )  # fmt: skip
-        _logits(
-            f"bias-of-{_other}-for-{_gate}", f"The {NAMES[_gate]} uses the bias of the {NAMES[_other]}.",
-            "Give each gate its own block.",
-            lambda self, x, h, c, W, U, b, to=_gate, of=_other: {to: block(b, of) - block(b, to)},
-        )  # fmt: skip
-        _logits(
-            f"recurrent-of-{_other}-for-{_gate}", f"The {NAMES[_gate]} uses the recurrent block of the {NAMES[_other]}.",
-            "Give each gate its own block.",
-            lambda self, x, h, c, W, U, b, to=_gate, of=_other: {to: h @ (block(U, of) - block(U, to))},
-        )  # fmt: skip
-        _logits(
-            f"kernel-of-{_other}-for-{_gate}", f"The {NAMES[_gate]} uses the kernel's block of the {NAMES[_other]}.",
-            "Give each gate its own block.",
-            lambda self, x, h, c, W, U, b, to=_gate, of=_other: {to: x @ (block(W, of) - block(W, to))},
-        )  # fmt: skip
-for _gates in ("i", "f", "c", "o", "ifco"):
-    _of = "every gate" if len(_gates) > 1 else f"the {NAMES[_gates]}"
-    _tail = "" if len(_gates) > 1 else f"-{_gates}"
-    if _tail:
-        _logits(
-            f"bias-missing{_tail}", f"The bias of {_of} is not added.", "Add it.",
-            lambda self, x, h, c, W, U, b, gates=_gates: {gate: -block(b, gate) for gate in gates},
-        )  # fmt: skip
-        _logits(
-            f"bias-doubled{_tail}", f"The bias of {_of} is added twice.", "Add it once.",
-            lambda self, x, h, c, W, U, b, gates=_gates: {gate: block(b, gate) for gate in gates},
-        )  # fmt: skip
-    _logits(
-        f"recurrent-missing{_tail}", f"h does not reach {_of}.", "z = x W + h U + b.",
-        lambda self, x, h, c, W, U, b, gates=_gates: {gate: -(h @ block(U, gate)) for gate in gates},
-    )  # fmt: skip
-    _logits(
-        f"input-missing{_tail}", f"x does not reach {_of}.", "z = x W + h U + b.",
-        lambda self, x, h, c, W, U, b, gates=_gates: {gate: -(x @ block(W, gate)) for gate in gates},
-    )  # fmt: skip
-    _logits(
-        f"recurrent-transposed{_tail or '-all'}", f"The recurrent block of {_of} is transposed.", "Use h @ U.",
-        lambda self, x, h, c, W, U, b, gates=_gates: {
-            gate: h @ (block(U, gate).T - block(U, gate)) for gate in gates
-        },
-    ) if _tail else None  # fmt: skip
 _logits(
     "bias-first-step-only", "The bias is added at the first step only.", "Add it at every step.",
     lambda self, x, h, c, W, U, b: {gate: -block(b, gate) for gate in "ifco" if self.t},

@@ -317,20 +317,6 @@ _read(
     "backward", "grad-hidden-added-to-cell", "dh is added to dc as it is, without o * (1 - np.tanh(c)**2).",
     "dc += dh * o * (1 - np.tanh(c)**2).", cell_from_hidden=lambda self, up, step, d_h: d_h,
 )  # fmt: skip
-for _most in (1.0, 5.0, 10.0):
-    _read(
-        "backward", f"grad-logits-clipped-{_most:g}", f"dz is clipped to [-{_most:g}, {_most:g}] at each step.",
-        "Leave clipping to the optimizer.",
-        gate_gradients=lambda self, up, *given, most=_most: np.clip(up(*given), -most, most),
-    )  # fmt: skip
-    _read(
-        "backward", f"grad-hidden-carry-clipped-{_most:g}", f"The dh that is carried back is clipped to [-{_most:g}, {_most:g}].",
-        "Leave clipping to the optimizer.", carry_hidden=lambda self, up, *given, most=_most: np.clip(up(*given), -most, most),
-    )  # fmt: skip
-    _read(
-        "backward", f"grad-cell-carry-clipped-{_most:g}", f"The dc that is carried back is clipped to [-{_most:g}, {_most:g}].",
-        "Leave clipping to the optimizer.", carry_cell=lambda self, up, *given, most=_most: np.clip(up(*given), -most, most),
-    )  # fmt: skip
 for _most in (1.0, 5.0):
 
     def each_to_norm(result: Any, case: Any, most: float = _most) -> Any:
