@@ -228,6 +228,7 @@ class Reader:
             stage.same(self.results(one.hypothesis, stage), near) > self.right(one.hypothesis, stage)
             for one in self.found
             for stage in self.stages
+            if stage.seen[0].case.dtype == np.float64
         )
 
     def needed(self, reading: Reading) -> Reading:

@@ -25,7 +25,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "sigmoid": _sigmoid, "tanh": np.tanh, "linear": lambda z: z, "relu": lambda z: z * (z.real > 0),
     "hard_sigmoid, clip(z/6 + 1/2)": lambda z: _clip(z / 6 + 0.5, 0, 1),
     "hard_sigmoid, clip(0.2z + 1/2)": lambda z: _clip(0.2 * z + 0.5, 0, 1),
-    "clip(z, -1, 1)": lambda z: _clip(z, -1, 1), "sigmoid(-z)": lambda z: _sigmoid(-z), 
+    "clip(z, -1, 1)": lambda z: _clip(z, -1, 1),
     "1 - sigmoid(z)": lambda z: 1 - _sigmoid(z), "sigmoid(2z)": lambda z: _sigmoid(2 * z),
     "2 sigmoid(z) - 1": lambda z: 2 * _sigmoid(z) - 1, "tanh(tanh(z))": lambda z: np.tanh(np.tanh(z)),
     "softsign": lambda z: z / (1 + np.where(z.real < 0, -z, z)), "1.7159 tanh(2z/3)": lambda z: 1.7159 * np.tanh(z * (2 / 3)),
@@ -73,7 +73,6 @@ CELLS: dict[str, tuple[str, Callable[..., Any]]] = {
     "c = (f + c_prev) * i * g": ("forget-sum", lambda i, f, g, o, c: (f + c) * i * g),
     "c = f * c_prev * i * g": ("cell-product", lambda i, f, g, o, c: f * c * i * g),
     "c = f * np.tanh(c_prev) + i * g": ("cell-tanh-inside", lambda i, f, g, o, c: f * np.tanh(c) + i * g),
-    "c = f * c_prev + i * np.tanh(g)": ("candidate-tanh-twice", lambda i, f, g, o, c: f * c + i * np.tanh(g)),
     "c = f * c_prev + o * g": ("output-gate-for-input", lambda i, f, g, o, c: f * c + o * g),
     "c = o * c_prev + i * g": ("output-gate-for-forget", lambda i, f, g, o, c: o * c + i * g),
 }  # fmt: skip
@@ -116,14 +115,60 @@ for _gates in ("i", "f", "c", "o", "ifo", "if"):
         f"peephole-{_gates}", f"The old cell state is added to the logit of {', '.join(_gates)}.", "z = x W + h U + b, without c.",
         lambda self, x, h, c, W, U, b, gates=_gates: dict.fromkeys(gates, c),
     )  # fmt: skip
-_logits(
-    "bias-first-step-only", "The bias is added at the first step only.", "Add it at every step.",
-    lambda self, x, h, c, W, U, b: {gate: -block(b, gate) for gate in "ifco" if self.t},
+
+
+def _logits_of(
+    slug: str, title: str, repair: str, gates: str, change: Callable[..., tuple[Any, Any, Any, Any]]
+) -> None:
+    """A bug in what logits are built of: `change` gives x, h, the recurrent kernel and the bias in the place of these."""
+
+    def preactivation(self: Any, up: Any, x: Any, h: Any, c: Any, W: Any, U: Any, b: Any) -> Any:
+        z = up(x, h, c, W, U, b)
+        x, h, U, b = change(self, x, h, c, U, b, z)
+        other = up(x, h, c, W, U, b)
+        return np.concatenate([block(other if gate in gates else z, gate) for gate in "ifco"], axis=1)
+
+    _read("cell", slug, title, repair, preactivation=preactivation)
+
+
+_logits_of(
+    "bias-first-step-only", "The bias is added at the first step only.", "Add it at every step.", "ifco",
+    lambda self, x, h, c, U, b, z: (x, h, U, 0 * b if self.t else b),
 )  # fmt: skip
-_logits(
-    "recurrent-skipped-first", "h0 reaches no gate: the first step takes x alone.", "z = x W + h U + b, at every step.",
-    lambda self, x, h, c, W, U, b: {gate: -(h @ block(U, gate)) for gate in "ifco" if not self.t},
+_logits_of(
+    "bias-doubled-after-first", "From the second step on the bias is added twice.", "Add it once at every step.", "ifco",
+    lambda self, x, h, c, U, b, z: (x, h, U, 2 * b if self.t else b),
 )  # fmt: skip
+_logits_of(
+    "recurrent-skipped-first", "h0 reaches no gate: the first step takes x alone.", "z = x W + h U + b, at every step.", "ifco",
+    lambda self, x, h, c, U, b, z: (x, h, U if self.t else 0 * U, b),
+)  # fmt: skip
+_logits_of(
+    "hidden-tanh-inside", "The logits see tanh(h) instead of h.", "z = x W + h U + b.", "ifco",
+    lambda self, x, h, c, U, b, z: (x, np.tanh(h), U, b),
+)  # fmt: skip
+_logits_of(
+    "cell-for-hidden",
+    "The logits see c instead of h.",
+    "z = x W + h U + b.",
+    "ifco",
+    lambda self, x, h, c, U, b, z: (x, c, U, b),
+)
+_logits_of(
+    "cell-tanh-for-hidden", "The logits see tanh(c) instead of h.", "z = x W + h U + b.", "ifco",
+    lambda self, x, h, c, U, b, z: (x, np.tanh(c), U, b),
+)  # fmt: skip
+for _gate in "ifco":
+    _logits_of(
+        f"cell-for-hidden-in-{_gate}", f"The {NAMES[_gate]} sees c instead of h.", "z = x W + h U + b.", _gate,
+        lambda self, x, h, c, U, b, z: (x, c, U, b),
+    )  # fmt: skip
+    if _gate != "c":
+        _logits_of(
+            f"candidate-sees-hidden-times-{_gate}", f"The candidate sees {_gate} * h instead of h, as in a GRU.",
+            "z = x W + h U + b.", "c",
+            lambda self, x, h, c, U, b, z, gate=_gate: (x, h * self.gate(gate, block(z, gate)), U, b),
+        )  # fmt: skip
 for _by in (1.0, 5.0):
     _logits(
         f"forget-bias-added-{_by:g}-first", f"{_by:g} is added to the forget gate's logit at the first step only.", "Leave it out.",

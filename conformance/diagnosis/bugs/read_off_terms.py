@@ -330,7 +330,7 @@ _read(
 for _name, _part in (("last", slice(-1, None)), ("first", slice(0, 1))):
 
     def one_unit(self: Any, up: Any, dz: Any, W: Any, part: slice = _part) -> Any:
-        return up(dz[:, part], W[:, part])
+        return dz[:, part] @ W[:, part].T
 
     _read(
         "backward", f"grad-x-of-{_name}-column",
@@ -340,7 +340,7 @@ for _name, _part in (("last", slice(-1, None)), ("first", slice(0, 1))):
 for _gate in "ifco":
 
     def alone(self: Any, up: Any, dz: Any, W: Any, gate: str = _gate) -> Any:
-        return up(block(dz, gate), block(W, gate))
+        return block(dz, gate) @ block(W, gate).T
 
     def hidden_alone(self: Any, up: Any, dz: Any, U: Any, step: Step, gate: str = _gate) -> Any:
         return block(dz, gate) @ block(U, gate).T
@@ -387,7 +387,8 @@ for _nth_array, _name, _letter, _times_dz in (
     )  # fmt: skip
     for _by, _side in ((-1, "before"), (1, "after")):
         _product(
-            f"grad-{_name}-of-step-{_side}", f"{_d} pairs each dz with the {_letter} of the step {_side} it.", f"{_times_dz}.", _nth_array,
+            f"grad-{_name}-of-step-{_side}", f"{_d} pairs each dz with the {_letter} of the step {_side} it.",
+            f"{_times_dz}.", _nth_array,
             lambda steps, t, dz, a=_letter, by=_by: getattr(steps[min(max(t + by, 0), len(steps) - 1)], a).T @ dz,  # type: ignore[misc]
         )  # fmt: skip
     _product(
@@ -431,33 +432,6 @@ for _gates in ("i", "f", "c", "o", "ifco"):
     )  # fmt: skip
 
 # The forward pass.
-
-
-def _seen_otherwise(slug: str, title: str, gates: str, of: Callable[..., Any]) -> None:
-    """Some gates see something else in the place of h."""
-
-    def preactivation(self: Any, up: Any, x: Any, h: Any, c: Any, W: Any, U: Any, b: Any) -> Any:
-        z = up(x, h, c, W, U, b)
-        more = of(self, h, c, z) - h
-        return z + np.concatenate(
-            [more @ block(U, gate) if gate in gates else 0 * block(z, gate) for gate in "ifco"], axis=1
-        )
-
-    _read("cell", slug, title, "z = x W + h U + b.", preactivation=preactivation)
-
-
-for _gate in "ifo":
-    _seen_otherwise(
-        f"candidate-sees-hidden-times-{_gate}", f"The candidate sees {_gate} * h in the place of h, as in a GRU.", "c",
-        lambda self, h, c, z, gate=_gate: h * self.gate(gate, block(z, gate)),
-    )  # fmt: skip
-for _gate in "ifco":
-    _seen_otherwise(
-        f"cell-for-hidden-in-{_gate}", f"The {NAMES[_gate]} sees c in the place of h.", _gate, lambda self, h, c, z: c
-    )
-_seen_otherwise(
-    "hidden-tanh-cell", "The logits see tanh(c) in the place of h.", "ifco", lambda self, h, c, z: np.tanh(c)
-)
 
 
 def _older_hidden(self: Any, up: Any, x: Any, h: Any, *given: Any) -> Any:

@@ -403,18 +403,6 @@ _carried(
     "Carry c itself.",
     lambda step, h, c: (h, step.c + c),
 )
-_logits(
-    "bias-doubled-after-first", "From the second step on the bias is added twice.", "Add it once at every step.",
-    lambda self, x, h, c, W, U, b: {gate: block(b, gate) for gate in "ifco" if self.t},
-)  # fmt: skip
-_logits(
-    "hidden-tanh-inside", "The logits see tanh(h) instead of h.", "z = x W + h U + b.",
-    lambda self, x, h, c, W, U, b: {gate: (np.tanh(h) - h) @ block(U, gate) for gate in "ifco"},
-)  # fmt: skip
-_logits(
-    "cell-for-hidden", "The logits see c instead of h.", "z = x W + h U + b.",
-    lambda self, x, h, c, W, U, b: {gate: (c - h) @ block(U, gate) for gate in "ifco"},
-)  # fmt: skip
 for _gates in ("ifo", "ifco", "o"):
     _logits(
         f"logits-halved-{_gates}", f"The logits of {', '.join(_gates)} are half of what they should be.", "z = x W + h U + b.",
