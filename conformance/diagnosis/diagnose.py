@@ -41,7 +41,7 @@ SATURATED = "saturated-"
 def diagnose(
     candidate: Callable[[Case], Any] | Caller, report: Report, dtypes: Sequence[str] = DTYPES, seconds: float = SECONDS
 ) -> Diagnosis:
-    """Which catalogued bugs a failing candidate has, and what else can be established about it.
+    """Which bugs a failing candidate has, and what else can be established about it.
 
     Parameters
     ----------

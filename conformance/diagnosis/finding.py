@@ -23,7 +23,7 @@ class Finding:
     bugs : tuple of str
         Slugs of the catalogue that act together, one or more.
     certain : bool
-        Whether nothing else in the catalogue gives what the candidate gave, and this gives all of it.
+        Whether nothing else that was tried gives what the candidate gave, and this gives all of it.
     title : str
         What the code does; with numbers where there are several bugs.
     explains, of : int

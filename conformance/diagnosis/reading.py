@@ -32,7 +32,7 @@ from conformance.diagnosis.probes import drawn, with_weights, zeroed
 from conformance.trial.call import Caller
 from lstm_ref.params import GATES
 
-LEAKS = ("state-leaks", "state-leaks-instead")
+LEAKS = ("state-leaks", "state-leaks-instead", "grad-accumulates")
 OBSERVED = ("input-mutated", "dtype-narrowed", "dtype-widened", "sigmoid-overflow")
 """Bugs that are no other numbers, but something to observe about the numbers or the call."""
 CLOSE = {"float64": 1e-10, "float32": 3e-6, "float16": 4e-3}

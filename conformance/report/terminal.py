@@ -130,7 +130,7 @@ def _diagnosis(diagnosis: Diagnosis, report: Report, console: Console) -> None:
         if finding.note:
             console.print(f"  {'Note:':<9} {escape(finding.note)}", highlight=False, soft_wrap=True)
     if diagnosis.statements:
-        known, given = "Diagnosis: none of the catalogued bugs. It is", ""
+        known, given = "Diagnosis: no bugs that were tried, alone or together, give this. It is", ""
         if diagnosis.findings:
             first = "the bug" if len(diagnosis.findings[0].bugs) == 1 else "the bugs"
             known, given = "The rest is", f"; what follows from {first} named above counts as right"

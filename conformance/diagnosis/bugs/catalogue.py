@@ -9,6 +9,8 @@ from conformance.diagnosis.bugs.entry import GROUPS, NETWORK_GROUPS, REGISTRY, B
 
 __all__ = ["GROUPS", "NETWORK_GROUPS", "Bug", "bugs", "network_bugs", "readable"]
 
+READ_OFF = ("read_off", "read_off_forward", "read_off_weights", "read_off_time", "read_off_terms")
+
 
 @cache
 def bugs() -> dict[str, Bug]:
@@ -25,14 +27,12 @@ def network_bugs() -> dict[str, Bug]:
 @cache
 def readable() -> dict[str, Bug]:
     """Slug to all that can be read off the plain LSTM: the catalogue's bugs, and what is in no catalogue."""
-    for module in ("read_off", "read_off_forward", "read_off_weights", "read_off_time", "read_off_terms"):
-        import_module(f"conformance.diagnosis.bugs.{module}")
     return bugs() | {bug.slug: bug for bug in REGISTRY.values() if bug.read_off}
 
 
 def _of(groups: tuple[str, ...]) -> dict[str, Bug]:
-    for group in groups:
-        import_module(f"conformance.diagnosis.bugs.in_{group}")
+    for module in (*(f"in_{group}" for group in groups), *READ_OFF):
+        import_module(f"conformance.diagnosis.bugs.{module}")
     entered = [bug for bug in REGISTRY.values() if bug.group in groups and not bug.read_off]
     return {
         bug.slug: bug for bug in sorted(entered, key=lambda bug: groups.index(bug.group))

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from conformance.case import Case, Result
 from conformance.diagnosis.bugs.hookable import HookableLSTM
+from conformance.diagnosis.bugs.met import MET
 from conformance.diagnosis.bugs.seen import SEEN
 from conformance.implementations.equations import Equations
 
@@ -88,7 +89,15 @@ def enter(
         if group not in GROUPS + NETWORK_GROUPS:
             raise ValueError(f"{group} is no group")
         REGISTRY[slug] = Bug(
-            slug, group, title, shows, repair, family or slug, kind, frozenset(needs.split()), read_off
+            slug,
+            group,
+            title,
+            MET.get(slug, shows),
+            repair,
+            family or slug,
+            kind,
+            frozenset(needs.split()),
+            read_off and slug not in MET,
         )
         return kind
 

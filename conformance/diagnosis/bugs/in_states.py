@@ -108,6 +108,22 @@ class StateKept(HookableLSTM):
 
 @enter(
     "states",
+    "grad-accumulates",
+    "The weights' gradients are added to those of earlier calls with arrays of the same shapes.",
+    "The second call is wrong, in d_kernel, d_recurrent_kernel and d_bias alone.",
+    "Begin each call with zeros, or give the sum to who asks for it under another name.",
+)
+class GradientsAccumulate(HookableLSTM):
+    def write(self, dW: Any, dU: Any, db: Any) -> Any:
+        kept: dict[Any, Any] = self.__dict__.setdefault("sums", {})
+        key = dW.shape, dU.shape, dW.dtype
+        before = kept.get(key, (0, 0, 0))
+        kept[key] = tuple(old + new for old, new in zip(before, super().write(dW, dU, db), strict=True))
+        return kept[key]
+
+
+@enter(
+    "states",
     "input-mutated",
     "The input is written to.",
     "The caller's arrays have changed after the call.",

@@ -81,6 +81,15 @@ for _formula, (_short, _function) in CELLS.items():
         "cell", _short, f"{_formula}.", "c = f * c_prev + i * g.",
         cell=lambda self, up, i, f, g, o, c, of=_function: of(i, f, g, o, c),
     )  # fmt: skip
+for _formula, _stored in (
+    ("f = 1 - i", lambda i, f, g, o: (i, 1 - i, g, o)), ("i = 1 - f", lambda i, f, g, o: (1 - f, f, g, o)),
+    ("o = f", lambda i, f, g, o: (i, f, g, f)), ("o = i", lambda i, f, g, o: (i, f, g, i)), ("i = o", lambda i, f, g, o: (o, f, g, o)),
+):  # fmt: skip
+    _read(
+        "cell", f"gates-coupled-{_slug(_formula.replace('=', 'is'))}", f"{_formula}: the gate has no logit of its own.",
+        "Compute each gate from its own block of the weights.",
+        activate=lambda self, up, z, of=_stored: of(*up(z)),
+    )  # fmt: skip
 HIDDENS: dict[str, tuple[str, Callable[..., Any]]] = {
     "h = np.tanh(c), without o": ("output-gate-missing", lambda o, s: s),
     "h = o + np.tanh(c)": ("output-gate-added", lambda o, s: o + s),

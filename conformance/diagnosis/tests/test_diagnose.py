@@ -240,7 +240,10 @@ def test_the_diagnosis_is_in_the_reports(tmp_path: Path, capsys: pytest.CaptureF
     assert entry["explains"] == entry["of"] == failed
     assert entry["evidence"].startswith("With B=1, T=1, D=1, H=1 (one-unit-c0-zero): h has ")
     assert main(["check", f"{UNCATALOGUED}:first_sample_twice", "--json", str(written)]) == 1
-    assert "none of the catalogued bugs. It is narrowed down by probing:" in capsys.readouterr().out
+    assert (
+        "no bugs that were tried, alone or together, give this. It is narrowed down by probing:"
+        in capsys.readouterr().out
+    )
     assert {"right": True, "text": "With one sample it is right."} in json.loads(written.read_text())["established"]
 
 
