@@ -178,7 +178,7 @@ class _Examination:
         """The best explanations: several if nothing tells them apart."""
         explained = self.explained()
         rank = min((one.rank for one in explained), default=None)
-        if rank and rank[0] and self.main[0].case.dtype == np.float64 and not self.stateful and self.reader.rounds():
+        if rank and rank[0] and not self.stateful and self.may_round:
             exact = self.observations, self.main, self.reader
             self.observations = {id: replace(o, narrow=True) for id, o in self.observations.items()}
             self.main = [replace(o, narrow=True) for o in self.main]
@@ -197,22 +197,39 @@ class _Examination:
                 equal.setdefault(frozenset(one.bugs), one)
         return list(equal.values())
 
+    @property
+    def may_round(self) -> bool:
+        """Whether something may be computed in float32 in between: if results are, or are nearly what was read."""
+        given = [(self.report.trials[id].case, arrays) for id, arrays in self.report.given.items()]
+        narrower = (
+            isinstance(a, np.ndarray) and a.dtype == np.float32
+            for case, arrays in given
+            if case.dtype == np.float64
+            for a in arrays.values()
+        )
+        return self.main[0].case.dtype == np.float64 and (any(narrower) or self.reader.rounds())
+
     def explained(self) -> list[Explanation]:
         """What was read, and what of golden cases that this does not explain, held against every case."""
         readings = self.kept() if self.stateful else self.reader.read()
         explained = [self.explain(one.hypothesis) for one in readings]
         for _ in range(REFINEMENTS):
             rank = min(one.rank for one in explained)
-            odd = next((one.odd for one in explained if one.rank == rank), ())
-            if not odd or self.stateful or self.reader.late:
+            stage = None if self.stateful else self.telling(next(one for one in explained if one.rank == rank))
+            if stage is None or self.reader.late:
                 break
-            stage = Stage([odd[0]], tuple(odd[0].given))
             further = self.reader.further([Reading(one.hypothesis) for one in explained], stage, of_groups(*GROUPS))
             better = [self.explain(one.hypothesis) for one in further]
             if min((one.rank for one in better), default=rank) >= rank:
                 break
             explained = better
         return explained
+
+    def telling(self, explained: Explanation) -> Stage | None:
+        """The smallest of the cases that a hypothesis does not explain in which more is wrong than the last digits."""
+        stages = (Stage([o], tuple(o.given)) for o in explained.odd)
+        hypothesis = explained.hypothesis
+        return next((stage for stage in stages if not stage.parts <= self.reader.right(hypothesis, stage)), None)
 
     def kept(self) -> list[Reading]:
         """What is read of a candidate that keeps something between its calls, from the first of them."""

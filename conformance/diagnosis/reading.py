@@ -149,7 +149,8 @@ def forward_cases(dtype: str, without: frozenset[str]) -> list[Case]:
     one = drawn(dtype, 1, 1, 2, 3, without)
     small = one_unit("one-unit", 1, 1)
     cases = {
-        "one-unit-c0-zero": zeroed(small, "c0"), "one-unit": small, "one-unit-four-steps": one_unit("", 1, 4),
+        "one-unit-states-zero": zeroed(small, "h0", "c0"), "one-unit-c0-zero": zeroed(small, "c0"),
+        "one-unit": small, "one-unit-four-steps": one_unit("", 1, 4),
         "one-unit-large": one_unit("", 1, 1, 12.0),
         "kernel-alone": zeroed(one, "h0", "bias"), "recurrent-kernel-alone": zeroed(one, "x", "bias"),
         "bias-alone": zeroed(one, "x", "h0"), "one-step": one, "three-steps": drawn(dtype, 1, 3, 2, 3, without),

@@ -13,7 +13,6 @@ MET = {
     "logits-normalised-4": "Outputs are wrong from the first step on; they do not change when all weights are doubled.",
     "new-cell-clipped-10": "Only where c grows beyond 10.",
     "weights-int8": "Errors of about 1e-2 that no gradient explains.",
-    "weights-float16": "Errors of about 1e-4.",
     "sequence-truncated-10": "Hidden by T <= 10.",
     "states-left-over": "The first sample is right; hidden by B = 1.",
     "grad-cell-slope-1-minus-c-squared": "At T=1 the blocks i, f, c of d_bias are wrong; hidden by small c.",

@@ -37,9 +37,19 @@ CATALOGUED = {
 VALUE = {"i": "i", "f": "f", "c": "g", "o": "o"}
 OUTPUT_OF = "dc += dh * o * (1 - np.tanh(c)**2)"
 
+TWICE = {
+    "grad-initial-h-taken-as-zero", "grad-f-for-c-in-bias", "grad-c-also-times-g", "grad-o-also-times-o", "grad-bias-of-first-step",
+    "grad-cache-initial-hidden", "grad-cache-older-hidden", "grad-recurrent-kernel-of-step-before", "grad-hidden-cut-at-start",
+    "grad-cell-cut-at-start", "grad-c-slope-g-times-1-minus-i",
+    *(f"all-logits-clipped-{most}" for most in (15, 20, 30, 50)),
+}  # fmt: skip
+"""What the loops below and beside would enter a second time, as something else that is the same function."""
+
 
 def _read(group: str, slug: str, title: str, repair: str, **methods: Any) -> None:
     """Enter methods that are given, after `self`, what else would be called in their place."""
+    if slug in TWICE:
+        return
     kind = type("ReadOff", (HookableLSTM,), {})
     for name, method in methods.items():
         setattr(kind, name, _over(kind, name, method) if callable(method) else method)
@@ -134,6 +144,20 @@ for _name in ("i", "f", "g", "np.tanh(c)", "h"):
         "backward", f"grad-cell-times-{_slug(_name)}", f"dc is built with {_name} in the place of o.", f"{OUTPUT_OF}.",
         head_gate=lambda self, up, step, of=OPERANDS[_name]: of(step),
     )  # fmt: skip
+
+
+def _noting(self: Any, up: Any, step: Step, d_h: Any) -> Any:
+    """Remember the step for what is called after."""
+    self.now = step
+    return up(step, d_h)
+
+
+_read(
+    "backward", "grad-cell-slope-on-carry", "dc = (dc + dh * o) * (1 - np.tanh(c)**2): the slope is on what was carried as well.",
+    f"{OUTPUT_OF}.", now=None,
+    cell_from_hidden=_noting,
+    add_cell=lambda self, up, d_c, local: up(d_c if self.now is None else d_c * self.head_slope(self.now), local),
+)  # fmt: skip
 _read(
     "backward", "grad-hidden-not-into-cell", "dh reaches the output gate alone: nothing of it is added to dc.", f"{OUTPUT_OF}.",
     cell_from_hidden=lambda self, up, step, d_h: np.zeros_like(d_h),
@@ -240,6 +264,14 @@ def _one_array(place: int, name: str) -> None:
 
 for _nth, _gradient in enumerate(ARRAYS):
     _one_array(_nth, _gradient)
+for _sample, _part in (("first", slice(0, 1)), ("last", slice(-1, None))):
+    _read(
+        "backward", f"grad-weights-of-{_sample}-sample", f"The weights' gradients are the {_sample} sample's alone.",
+        "Sum over the batch.",
+        weight_gradients=lambda self, up, steps, t, dz, part=_part: (
+            steps[t].x[part].T @ dz[part], steps[t].h[part].T @ dz[part], dz[part].sum(axis=0)
+        ),
+    )  # fmt: skip
 _read(
     "backward", "grad-recurrent-uses-initial-hidden", "d_recurrent_kernel is built from h0 at every step.", "Use h[t-1].T @ dz[t].",
     weight_gradients=lambda self, up, steps, t, dz: (steps[t].x.T @ dz, steps[0].h.T @ dz, dz.sum(axis=0)),

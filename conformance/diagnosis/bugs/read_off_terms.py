@@ -16,6 +16,7 @@ from conformance.diagnosis.bugs.read_off import (
     VALUE,
     _cotangents,
     _finished,
+    _noting,
     _read,
     _slug,
     _times,
@@ -213,14 +214,9 @@ def _kept(slug: str, title: str, repair: str, **methods: Any) -> None:
     )
 
 
-def _own_forget(self: Any, up: Any, step: Step, d_h: Any) -> Any:
-    self.now = step
-    return up(step, d_h)
-
-
 _read(
     "backward", "grad-cell-carry-own-forget", "dc of a step takes the later step's dc times its own f, not times the later one's.",
-    "Carry dc * f of the step that it comes from.", now=None, cell_from_hidden=_own_forget,
+    "Carry dc * f of the step that it comes from.", now=None, cell_from_hidden=_noting,
     add_cell=lambda self, up, d_c, local: up(d_c if self.now is None else d_c * self.now.f, local),
     carry_cell=lambda self, up, d_c, step: up(d_c, step) if step.t == 0 or self.now is None else d_c,
 )  # fmt: skip

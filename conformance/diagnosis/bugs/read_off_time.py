@@ -351,12 +351,12 @@ _inputs(
     lambda x, h, c: (np.concatenate([x[:, 1:], x[:, -1:]], axis=1), h, c),
 )  # fmt: skip
 _inputs(
+    "input-rolled", "Each step takes the input of the one before, the first takes the last one's.", "Take x[t] at step t.",
+    lambda x, h, c: (np.roll(x, 1, axis=1), h, c),
+)  # fmt: skip
+_inputs(
     "input-lagged-from-zero", "Each step takes the input of the one before, the first takes zeros.", "Take x[t] at step t.",
     lambda x, h, c: (_earlier(x), h, c),
-)  # fmt: skip
-_finish(
-    "output-with-initial", "output[0] is h0, and the last h is not in it.", "Store h after it was computed.",
-    lambda y, h, c, s: (np.stack([s[0].h, *(t.h_next for t in s[:-1])], 1), h, c),
 )  # fmt: skip
 _finish(
     "output-before-gate", "output holds tanh(c), without o.", "Store h.",
@@ -514,6 +514,14 @@ _finish(
 _carried(
     "states-narrowed", "h and c are kept in float32, whatever the inputs' dtype is.", _PLAIN,
     lambda step, h, c: (_narrow(h), _narrow(c)),
+)  # fmt: skip
+_read(
+    "cell", "hidden-narrowed", "Each new h is rounded to float32, whatever the inputs' dtype is.", _PLAIN,
+    hidden=lambda self, up, *given: _narrow(up(*given)),
+)  # fmt: skip
+_read(
+    "cell", "cell-narrowed", "Each new c is rounded to float32, whatever the inputs' dtype is.", _PLAIN,
+    cell=lambda self, up, *given: _narrow(up(*given)),
 )  # fmt: skip
 _read(
     "cell", "new-states-narrowed", "Each new h and c is rounded to float32, whatever the inputs' dtype is.", _PLAIN,
