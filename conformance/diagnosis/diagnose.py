@@ -30,6 +30,8 @@ FIRST_CALLS, FEW_CALLS = 32, 6
 """Of a candidate that keeps something between its calls, so many of the first are explained, so many are read."""
 REFINEMENTS = 3
 """How many golden cases that what was read does not explain are read as well."""
+SOME = 2
+"""So many readings are held against every case where none gives all of what was read."""
 DERIVING = 1.0
 """For so long, in seconds of computing, the true gradients of one hypothesis are taken, of the smallest cases first."""
 PLAIN = ("sizes-", "plain-", "stateless-")
@@ -212,14 +214,15 @@ class _Examination:
     def explained(self) -> list[Explanation]:
         """What was read, and what of golden cases that this does not explain, held against every case."""
         readings = self.kept() if self.stateful else self.reader.read()
-        explained = [self.explain(one.hypothesis) for one in readings]
+        some = len(readings) if self.reader.knows_all else SOME
+        explained = [self.explain(one.hypothesis) for one in readings[:some]]
         for _ in range(REFINEMENTS):
             rank = min(one.rank for one in explained)
             stage = None if self.stateful else self.telling(next(one for one in explained if one.rank == rank))
-            if stage is None or self.reader.late:
+            if stage is None or self.reader.exhausted:
                 break
             further = self.reader.further([Reading(one.hypothesis) for one in explained], stage, of_groups(*GROUPS))
-            better = [self.explain(one.hypothesis) for one in further]
+            better = [self.explain(one.hypothesis) for one in further[:some]]
             if min((one.rank for one in better), default=rank) >= rank:
                 break
             explained = better

@@ -45,8 +45,8 @@ COST = 60_000
 """So many steps of small LSTMs are computed for a reading at most, some seconds; what is not read by then stays unknown."""
 CALL = 2
 """What a call costs besides, in steps."""
-SHARE = 15_000
-"""So many of them for one more bug of one hypothesis."""
+STAGE, SHARE = 12_000, 6_000
+"""So many of them in one stage, and for one more bug of one hypothesis."""
 Part = tuple[str, str, object]
 """A case's id, a quantity, and the place in it: a step, a gate, or nothing."""
 
@@ -201,15 +201,21 @@ class Reader:
         self.close = CLOSE[NARROWER[dtype] if narrow else dtype]
         self.evidence: dict[str, str] = {}
         self.stages: list[Stage] = []
+        self.until = COST
         self.spent = 0  # steps, as the same candidate is to get the same diagnosis however slow the machine is
         self.found: list[Reading] = []
         self._runs: dict[Any, Any] = {}
         self._touched: dict[Any, frozenset[Part]] = {}
 
     @property
-    def late(self) -> bool:
-        """Whether no more is to be computed."""
+    def exhausted(self) -> bool:
+        """Whether no more is to be computed at all."""
         return self.spent > COST
+
+    @property
+    def late(self) -> bool:
+        """Whether no more is to be computed, of a stage or at all."""
+        return self.spent > self.until
 
     def read(self) -> list[Reading]:
         """The hypotheses that give most of what the candidate gives in the constructed cases, with the fewest bugs."""
@@ -218,9 +224,17 @@ class Reader:
         )
         if self.training:
             starts = [Reading(start, one.right) for one in beam for start in self.starts(one.hypothesis)]
-            beam = self.through(starts, backward_cases(self.dtype, self.without), GRADIENTS, ("backward",))
+            further = self.through(starts, backward_cases(self.dtype, self.without), GRADIENTS, ("backward",))
+            beam = beam if self.stages[-1].forward else further  # of no case the forward pass was known
         self.found = [self.needed(one) for one in beam]
         return self.found
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether what was read gives all that was looked at."""
+        return frozenset[Part]().union(*(stage.parts for stage in self.stages)) <= frozenset(
+            part for one in self.found[:1] for part in one.right
+        )
 
     def rounds(self) -> bool:
         """Whether something was given nearly as it was read, as if rounded to float32, and not quite."""
@@ -235,7 +249,7 @@ class Reader:
     def needed(self, reading: Reading) -> Reading:
         """The reading without the bugs that others, read later, have made superfluous."""
         for slug in reading.hypothesis.bugs:
-            fewer = Hypothesis(tuple(s for s in reading.hypothesis.bugs if s != slug), reading.hypothesis.gradients)
+            fewer = reading.hypothesis.without(slug)
             right = frozenset[Part]().union(*(self.right(fewer, stage) for stage in self.stages))
             if right >= reading.right:
                 reading = Reading(fewer, right)
@@ -274,6 +288,7 @@ class Reader:
     def further(self, beam: Sequence[Reading], stage: Stage, slugs: Sequence[str]) -> list[Reading]:
         """The readings, each with the bugs that this stage shows besides."""
         self.stages.append(stage)
+        self.until = min(COST, self.spent + STAGE)
         beam = [Reading(one.hypothesis, one.right | self.right(one.hypothesis, stage)) for one in beam]
         beam = [one for one in beam if stage.parts <= one.right] or beam
         for _ in range(MOST):
@@ -286,36 +301,37 @@ class Reader:
         return _best(beam)
 
     def grown(self, beam: Sequence[Reading], stage: Stage, slugs: Sequence[str]) -> list[Reading]:
-        """The readings with one bug more: of those that touch nothing that is right, of all; failing that, with two."""
+        """The readings with one bug more, of those that touch nothing that is right, of all; with another one; with two more."""
         open_ = [one for one in beam if stage.forward or one.hypothesis.gradients != TRUE]
-        ways: list[Callable[[Reading], Iterable[tuple[str, ...]]]] = [
-            lambda one: ((slug,) for slug in self.possible(one, stage, slugs)),
-            lambda one: ((slug,) for slug in self.possible(one, stage, slugs, masked=True)),
-            lambda one: self.pairs(one, stage, slugs),
+        ways: list[Callable[[Reading], Iterable[Hypothesis]]] = [
+            lambda one: (one.hypothesis.also(slug) for slug in self.possible(one, stage, slugs)),
+            lambda one: (one.hypothesis.also(slug) for slug in self.possible(one, stage, slugs, masked=True)),
+            lambda one: self.others(one, stage, slugs),
+            lambda one: (one.hypothesis.also(*pair) for pair in self.pairs(one, stage, slugs)),
         ]
         for way in ways:
             if better := [more for one in open_ for more in self.added(one, stage, way(one))]:
                 return better
         return []
 
-    def added(self, begun: Reading, stage: Stage, bugs: Iterable[tuple[str, ...]]) -> list[Reading]:
-        """The reading with each of these, where it makes something right and nothing wrong."""
+    def added(self, begun: Reading, stage: Stage, hypotheses: Iterable[Hypothesis]) -> list[Reading]:
+        """Those of these hypotheses, made of a reading, that make something right and nothing wrong."""
         better: list[Reading] = []
-        end = min(COST, self.spent + SHARE)
+        end = min(self.until, self.spent + SHARE)
         before = begun.right & stage.parts
-        for slugs in bugs:
+        for further in hypotheses:
             if self.spent > end:
                 break
-            further = begun.hypothesis.also(*slugs)
             now = self.right(further, stage)
             if not now > before:
                 continue
-            kept = frozenset(part for part in begun.right if part[1] in FORWARD and stays(slugs))
-            others = [other for other in self.stages[:-1] if not (other.forward and stays(slugs))]
+            stays = ahead(further) == ahead(begun.hypothesis)
+            kept = frozenset(part for part in begun.right if part[1] in FORWARD and stays)
+            others = [other for other in self.stages[:-1] if not (other.forward and stays)]
             every = now.union(kept, *(self.right(further, other) for other in others))
             if every > begun.right:
                 better.append(Reading(further, every))
-                for slug in slugs:
+                for slug in further.bugs:
                     self.evidence.setdefault(slug, self.shown(begun.hypothesis, stage, now - before))
         return better
 
@@ -333,6 +349,13 @@ class Reader:
             if touched & wrong and bool(touched & right) == masked:
                 found.append(slug)
         return found
+
+    def others(self, begun: Reading, stage: Stage, slugs: Sequence[str]) -> Iterable[Hypothesis]:
+        """With another bug in the place of one that was read: of two that are one in small cases, it may have been the wrong one."""
+        possible = [*self.possible(begun, stage, slugs), *self.possible(begun, stage, slugs, masked=True)]
+        for slug in reversed(begun.hypothesis.bugs):
+            fewer = begun.hypothesis.without(slug)
+            yield from (fewer.also(other) for other in possible if readable()[other].group == readable()[slug].group)
 
     def pairs(self, begun: Reading, stage: Stage, slugs: Sequence[str]) -> Iterable[tuple[str, str]]:
         """Two that act together, the catalogue's first."""
@@ -355,7 +378,7 @@ class Reader:
 
     def touched(self, slug: str, known: Hypothesis, stage: Stage) -> frozenset[Part]:
         """The parts that a bug changes in an LSTM whose forward pass is as far as it is known."""
-        start = Hypothesis(tuple(slug for slug in known.bugs if readable()[slug].group != "backward"), known.gradients)
+        start = Hypothesis(ahead(known), known.gradients)
         key = (slug, start, stage.name)
         if key not in self._touched:
             given = self._once(
@@ -377,8 +400,8 @@ class Reader:
             case = stage.seen[0].case
             if hypothesis.gradients == TRUE and not forward:
                 return [self._once(("true", *hypothesis.bugs), case, lambda: self.derivative(hypothesis, case))]
-            ahead = tuple(slug for slug in hypothesis.bugs if readable()[slug].group != "backward")
-            run = self._once(ahead, case, lambda: kind(ahead)().run(case))
+            first = ahead(hypothesis)
+            run = self._once(first, case, lambda: kind(first)().run(case))
             self.spent += CALL + case.sizes[1]
             if forward:
                 return [run[3]]
@@ -421,9 +444,9 @@ class Reader:
         return ""
 
 
-def stays(slugs: Iterable[str]) -> bool:
-    """Whether the forward pass is the same with these bugs."""
-    return all(readable()[slug].group == "backward" for slug in slugs)
+def ahead(hypothesis: Hypothesis) -> tuple[str, ...]:
+    """The bugs that are in the forward pass."""
+    return tuple(slug for slug in hypothesis.bugs if readable()[slug].group != "backward")
 
 
 def _exchanged(bugs: tuple[str, ...]) -> Iterable[tuple[str, ...]]:

@@ -57,6 +57,10 @@ class Hypothesis:
         """The same with further bugs."""
         return Hypothesis((*self.bugs, *slugs), self.gradients)
 
+    def without(self, slug: str) -> Hypothesis:
+        """The same without one of its bugs."""
+        return Hypothesis(tuple(other for other in self.bugs if other != slug), self.gradients)
+
 
 class _ReadRightly(HookableLSTM):
     """The backward pass gets the matrices as they were given, however the forward pass read them."""

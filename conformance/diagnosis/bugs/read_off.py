@@ -25,7 +25,8 @@ SLOPES: dict[str, Callable[[Any], Any]] = {
     "{0} * (1 - {0})": lambda a: a * (1 - a), "1 - {0}**2": lambda a: 1 - a**2, "1 - {0}": lambda a: 1 - a,
     "{0}": lambda a: a, "{0}**2": lambda a: a**2, "1 - np.tanh({0})**2": lambda a: 1 - np.tanh(a) ** 2,
     "sigmoid({0}) * (1 - sigmoid({0}))": lambda a: np.exp(-a) / (1 + np.exp(-a)) ** 2, "1": np.ones_like,
-    "{0} * (1 - {0}**2)": lambda a: a * (1 - a**2), "1 - {0} * (1 - {0})": lambda a: 1 - a * (1 - a),
+    "{0} * (1 - {0}**2)": lambda a: a * (1 - a**2), "(1 - {0})**2": lambda a: (1 - a) ** 2,
+     "1 - {0} * (1 - {0})": lambda a: 1 - a * (1 - a),
 }  # fmt: skip
 RIGHT_FACTOR = {"i": "g", "f": "c_prev", "c": "i", "o": "np.tanh(c)"}
 CATALOGUED = {
@@ -62,6 +63,7 @@ def _over(kind: type[HookableLSTM], name: str, method: Callable[..., Any]) -> An
 
 def _slug(text: str) -> str:
     """A formula as a part of a slug."""
+    text = f"square of {text[1:-4]}" if text.startswith("(1 - ") else text
     for sign, word in (("np.", ""), ("**2", " squared "), ("*", " times "), ("-", " minus "), ("+", " plus ")):
         text = text.replace(sign, word)
     return "-".join("".join(a if a.isalnum() else " " for a in text).split())
@@ -128,7 +130,8 @@ for _gates in ("i", "f", "c", "ifc"):
 HEADS: dict[str, Callable[[Step], Any]] = {
     "1 - c**2": lambda s: 1 - s.c_next**2, "1 - np.tanh(c_prev)**2": lambda s: 1 - np.tanh(s.c) ** 2,
     "1 - h**2": lambda s: 1 - s.h_next**2,
-    "1 - np.tanh(c)": lambda s: 1 - np.tanh(s.c_next), "np.tanh(c)": lambda s: np.tanh(s.c_next),
+    "1 - np.tanh(c)": lambda s: 1 - np.tanh(s.c_next), "(1 - np.tanh(c))**2": lambda s: (1 - np.tanh(s.c_next)) ** 2,
+     "np.tanh(c)": lambda s: np.tanh(s.c_next),
     "1 - np.tanh(h)**2": lambda s: 1 - np.tanh(s.h_next) ** 2, "1 - g**2": lambda s: 1 - s.g**2, "c": lambda s: s.c_next,
     "c * (1 - c)": lambda s: s.c_next * (1 - s.c_next), "1 - c_prev**2": lambda s: 1 - s.c**2, "o": lambda s: s.o,
     "np.tanh(c) * (1 - np.tanh(c))": lambda s: np.tanh(s.c_next) * (1 - np.tanh(s.c_next)),

@@ -133,12 +133,6 @@ for _gate in ("i", "f", "c", "ifc"):
         _gate, f"grad-{_gate}-of-hidden", f"{', '.join('d' + VALUE[g] for g in _gate)}: built of dh in the place of dc.",
         lambda h, c, carried: (h, h),
     )  # fmt: skip
-_other_cotangent(
-    "o",
-    "grad-o-without-output",
-    "do is built of the dh that was carried back, without d_output.",
-    lambda h, c, carried: (h, c),
-)
 
 # What is carried back, and cut off on the way.
 
@@ -381,6 +375,10 @@ for _nth_array, _name, _letter, _times_dz in (
         f"grad-{_name}-of-means", f"{_d} is the product of means over the batch, not the sum of products.", f"{_times_dz}.", _nth_array,
         lambda steps, t, dz, a=_letter: np.outer(getattr(steps[t], a).mean(axis=0), dz.mean(axis=0)).astype(dz.dtype),  # type: ignore[misc]
     )  # fmt: skip
+    _product(
+        f"grad-{_name}-of-last-{_letter}", f"{_d} is built from the last step's {_letter} at every step.", f"{_times_dz}.", _nth_array,
+        lambda steps, t, dz, a=_letter: getattr(steps[-1], a).T @ dz,  # type: ignore[misc]
+    ) if _nth_array else None  # fmt: skip
     for _by, _side in ((-1, "before"), (1, "after")):
         _product(
             f"grad-{_name}-of-step-{_side}", f"{_d} pairs each dz with the {_letter} of the step {_side} it.",
@@ -400,10 +398,22 @@ def _flattened(self: Any, up: Any, steps: list[Step], *given: Any) -> Any:
     return up([Step(**{**vars(step), "x": rows[:, t]}) for t, step in enumerate(steps)], *given)
 
 
-_read(
-    "backward", "grad-kernel-time-and-batch-mixed", "d_kernel pairs rows of x in the order of time with rows of dz in that of samples.",
-    "Bring both into the same order before they are flattened.", backward=_flattened,
-)  # fmt: skip
+def _flattened_otherwise(self: Any, up: Any, steps: list[Step], *given: Any) -> Any:
+    """The rows of x in the order of samples, those of dz in the order of time."""
+    B, T = steps[0].x.shape[0], len(steps)
+    rows = np.stack([step.x for step in steps], axis=1).reshape(B * T, -1).reshape(T, B, -1)
+    return up([Step(**{**vars(step), "x": rows[t]}) for t, step in enumerate(steps)], *given)
+
+
+for _slug_end, _pairing, _one, _two in (
+    ("", _flattened, "time", "samples"),
+    ("-otherwise", _flattened_otherwise, "samples", "time"),
+):
+    _read(
+        "backward", f"grad-kernel-time-and-batch-mixed{_slug_end}",
+        f"d_kernel pairs rows of x in the order of {_one} with rows of dz in that of {_two}.",
+        "Bring both into the same order before they are flattened.", backward=_pairing,
+    )  # fmt: skip
 _product(
     "grad-bias-skips-first-step", "The first step is left out of d_bias.", "Sum dz over all steps.", 2,
     lambda steps, t, dz: dz.sum(axis=0) * (t > 0),
@@ -411,6 +421,14 @@ _product(
 _product(
     "grad-bias-of-first-step", "d_bias is the first step's alone.", "Sum dz over all steps.", 2,
     lambda steps, t, dz: dz.sum(axis=0) * (t == 0),
+)  # fmt: skip
+_product(
+    "grad-recurrent-kernel-rolled", "d_recurrent_kernel has the last step's h in the place of h0.", "h[t-1].T @ dz[t], with h0 at t = 0.", 1,
+    lambda steps, t, dz: (steps[t].h if t else steps[-1].h_next).T @ dz,
+)  # fmt: skip
+_finished(
+    "grad-bias-over-everything", "Each entry of d_bias is the sum of all.", "Sum over the batch alone.",
+    lambda result, case: {"d_bias": np.full_like(result["d_bias"], result["d_bias"].sum())} if "d_bias" in result else {},
 )  # fmt: skip
 for _gates in ("i", "f", "c", "o", "ifco"):
 
@@ -465,7 +483,11 @@ _carried(
     "hidden-mixed-over-batch", "h is mixed half and half with its mean over the batch.", "Give each sample its own h.",
     lambda step, h, c: (0.5 * (h + h.mean(axis=0, keepdims=True)), c),
 )  # fmt: skip
-for _by in (0.5, 0.8, 0.9, 2.0):
+for _by in (0.5, 0.8, 0.9, 1 / 0.9, 1 / 0.8, 2.0):
+    _finish(
+        f"output-scaled-{_word(_by)}", f"output is h times {_by:.3g}.", "Store h.",
+        lambda y, h, c, s, by=_by: (_by_factor(y, by), h, c),
+    )  # fmt: skip
     _read(
         "cell", f"hidden-scaled-{_word(_by)}", f"h is multiplied by {_by:g}.", "h = o * np.tanh(c).",
         hidden=lambda self, up, *given, by=_by: _by_factor(up(*given), by),

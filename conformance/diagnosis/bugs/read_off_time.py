@@ -217,6 +217,18 @@ for _name, _source in (("c", "cell"), ("h", "hidden")):
         {_name: _name},
         _OLDER,
     )
+
+
+def _last_cell(steps: list[Step]) -> None:
+    for step in steps[1:]:
+        step.c = steps[-1].c_next
+
+
+_remembered(
+    "grad-cache-last-cell-after-first", "From the second step on, the backward pass has the final c as the old c.",
+    "Cache each step's own, as copies.",
+    _last_cell,
+)  # fmt: skip
 for _name, _value in (("i", "i"), ("f", "f"), ("g", "g"), ("o", "o")):
     _remember(
         f"grad-cache-later-{_name}",
@@ -355,6 +367,10 @@ _inputs(
     lambda x, h, c: (np.roll(x, 1, axis=1), h, c),
 )  # fmt: skip
 _inputs(
+    "input-reshaped-features", "x is brought to (T, D, B) by reshape instead of transpose.", "Exchange axes with x.transpose.",
+    lambda x, h, c: (x.reshape(x.shape[1], x.shape[2], x.shape[0]).transpose(2, 0, 1), h, c),
+)  # fmt: skip
+_inputs(
     "input-lagged-from-zero", "Each step takes the input of the one before, the first takes zeros.", "Take x[t] at step t.",
     lambda x, h, c: (_earlier(x), h, c),
 )  # fmt: skip
@@ -471,10 +487,12 @@ for _form, _text in (("exp", "(e^z - e^-z) / (e^z + e^-z)"), ("exp2", "(e^2z - 1
     )  # fmt: skip
 
 
-def _padded(self: Any, up: Any, steps: list[Step], h0: Any, c0: Any) -> Any:
-    y, h, c = up(steps, h0, c0)
-    T = self.case.x.shape[1]
-    return np.concatenate([y, np.zeros((len(y), T - y.shape[1], y.shape[2]), y.dtype)], axis=1), h, c
+def _padded(self: Any, up: Any, case: Any) -> Any:
+    """The outputs of the steps that were not taken are zero."""
+    steps, W, U, result = up(case)
+    y = result["output"]
+    missing = np.zeros((len(y), case.x.shape[1] - y.shape[1], y.shape[2]), y.dtype)
+    return steps, W, U, result | {"output": np.concatenate([y, missing], axis=1)}
 
 
 for _first, _name in ((1, "first"), (0, "last")):
@@ -485,13 +503,13 @@ for _first, _name in ((1, "first"), (0, "last")):
     _read(
         "states", f"skips-{_name}-step", f"The {_name} step is left out.", "Take all steps.",
         times=cut,
-        finish=_padded,
+        run=_padded,
     )  # fmt: skip
 for _k in (1, 2, 3, 5, 10):
     _read(
         "states", f"sequence-truncated-{_k}", f"Only the first {_k} steps are taken.", "Take all steps.",
         times=lambda self, up, T, k=_k: range(min(k, T)),
-        finish=_padded,
+        run=_padded,
     )  # fmt: skip
 
 

@@ -134,6 +134,21 @@ def _joined_otherwise(self: Any, up: Any, *gradients: Any) -> Any:
     return joined[: len(dW)], joined[len(dW) :], db
 
 
+for _place, _name in ((0, "kernel"), (1, "recurrent")):
+
+    def read_reshaped(self: Any, up: Any, case: Any, place: int = _place) -> Any:
+        return tuple(a.reshape(a.shape[::-1]).T if n == place else a for n, a in enumerate(up(case)))
+
+    def write_reshaped(self: Any, up: Any, *gradients: Any, place: int = _place) -> Any:
+        return tuple(
+            np.ascontiguousarray(a.T).reshape(a.shape) if n == place else a for n, a in enumerate(up(*gradients))
+        )
+
+    _read(
+        "weights", f"{_name}-reshaped-for-transpose",
+        f"The {_name.replace('recurrent', 'recurrent kernel')} is reshaped where it was to be transposed.",
+        "Use a transpose.", read=read_reshaped, write=write_reshaped,
+    )  # fmt: skip
 _read(
     "weights", "concat-inputs-swapped", "Weights for [x, h] are applied to [h, x].",
     "Concatenate in the order that the weights' rows have.", read=_split_otherwise, write=_joined_otherwise,
