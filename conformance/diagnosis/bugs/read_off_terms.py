@@ -423,7 +423,7 @@ _product(
     lambda steps, t, dz: dz.sum(axis=0) * (t == 0),
 )  # fmt: skip
 _product(
-    "grad-recurrent-kernel-rolled", "d_recurrent_kernel has the last step's h in the place of h0.", "h[t-1].T @ dz[t], with h0 at t = 0.", 1,
+    "grad-recurrent-kernel-rolled", "d_recurrent_kernel has the last step's h in the place of h0.", "h[t-1].T @ dz[t].", 1,
     lambda steps, t, dz: (steps[t].h if t else steps[-1].h_next).T @ dz,
 )  # fmt: skip
 _finished(
