@@ -18,7 +18,7 @@ import numpy as np
 
 def sigmoid(z: Any) -> Any:
     """The logistic function."""
-    with np.errstate(over="ignore"):  # exp is infinite for z far below 0, and the quotient 0
+    with np.errstate(over="ignore"):  # far below 0 the exponential is infinite, and the quotient 0, as it should be
         return 1 / (1 + np.exp(-z))
 
 

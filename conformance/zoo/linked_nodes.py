@@ -49,9 +49,8 @@ class Parameters:
 
     def apply_differences(self, rate: float) -> None:
         """One step of SGD along the differences, which then begin anew."""
-        for gate in "gifo":
-            self.W[gate] = self.W[gate] - rate * self.dW[gate]
-            self.b[gate] = self.b[gate] - rate * self.db[gate]
+        self.W = {gate: W - rate * self.dW[gate] for gate, W in self.W.items()}
+        self.b = {gate: b - rate * self.db[gate] for gate, b in self.b.items()}
         self.clear_differences()
 
 
