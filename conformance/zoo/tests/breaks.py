@@ -18,11 +18,8 @@ BREAKS: dict[str, list[tuple[str, str, str | None]]] = {
         ("do = dh * np.tanh(c_new) * o * (1 - o)", "do = dh * np.tanh(c_new)", "grad-derivative-missing-o"),
         ("self.dbg += dg", "self.dbg += df", "grad-bias-copied"),
         ("dz[D:], dc * f", "dz[D:], dc", "grad-cell-carry-misses-forget"),
-        (
-            "np.vstack([x, h])",
-            "np.vstack([h, x])",
-            None,
-        ),  # concat-order-swapped, but the way back still takes z for [x; h]
+        # concat-order-swapped, but the way back still takes z for [x; h]
+        ("np.vstack([x, h])", "np.vstack([h, x])", None),
     ],
     "sequence_layer": [
         ("1 / (1 + np.exp(-z))", "1 / (1 + np.exp(-z) + 1e-5)", "sigmoid-epsilon-1e-5"),
@@ -51,7 +48,8 @@ BREAKS: dict[str, list[tuple[str, str, str | None]]] = {
         ("self.dx = dxh[", 'self.dx = (dxh - p.W["o"].T @ do)[', "grad-x-misses-gate-o"),
         ("before.dc += dc * self.f", "before.dc += dc", "grad-cell-carry-misses-forget"),
         ("node.after.dh += slope", "node.after.dh = slope", "grad-output-overwrites-carry"),
-        ("before.dc += dc * self.f", "before.dc += dc * self.i", None),  # not catalogued
+        # not catalogued
+        ("before.dc += dc * self.f", "before.dc += dc * self.i", None),
     ],
     "cached_cell": [
         ("1 / (1 + np.exp(-z))", "np.clip(0.2 * z + 0.5, 0, 1)", "hard-sigmoid-keras2"),
@@ -76,12 +74,11 @@ BREAKS: dict[str, list[tuple[str, str, str | None]]] = {
         ("total[name] += gradient", "total[name] += gradient / dh.shape[1]", "grad-batch-mean"),
         ("total[name] += gradient", "total[name] += gradient / len(caches)", "grad-time-mean"),
         ("return {**total,", "return {**{n: a.clip(-1, 1) for n, a in total.items()},", "grad-clipped"),
-        (
-            "dh[:, :, t] + dh_next",
-            "dh[:, :, t]",
-            None,
-        ),  # grad-hidden-not-carried, but the gradient of h0 is still given
-        ("dz.sum(axis=1, keepdims=True)", "df.sum(axis=1, keepdims=True)", None),  # grad-bias-copied, to every gate
-        ("dh * o * (1 - np.tanh(c) ** 2)", "dh * (o * (1 - np.tanh(c)) ** 2)", None),  # not catalogued
+        # grad-hidden-not-carried, but the gradient of h0 is still given
+        ("dh[:, :, t] + dh_next", "dh[:, :, t]", None),
+        # grad-bias-copied, to every gate
+        ("dz.sum(axis=1, keepdims=True)", "df.sum(axis=1, keepdims=True)", None),
+        # not catalogued
+        ("dh * o * (1 - np.tanh(c) ** 2)", "dh * (o * (1 - np.tanh(c)) ** 2)", None),
     ],
 }
