@@ -114,4 +114,6 @@ class _Collector:
         for line in [*summarise(self.checks, self.not_run), *([""] if table else []), *table]:
             terminalreporter.write_line(line)
         if self.undocumented:
-            terminalreporter.write_line(f"This is not what {self.documented} and lstm_ref/README.md show.", red=True)
+            why = ", as not all parts ran" if self.not_run else ""
+            told = f"This is not what {self.documented} and lstm_ref/README.md show{why}."
+            terminalreporter.write_line(told, red=True)

@@ -44,6 +44,11 @@ def model_cases(layers: Sequence[Layer], dtype: str, given: Mapping[str, Any] | 
         yield _case(f"model-input-{dtype}", layers, B, T, False, True, given)
 
 
+def case_of_layers(id: str, layers: Sequence[Layer], B: int, T: int) -> Case:
+    """A case of given layers from a random state, with all cotangents; fixed by `id` up to its last word, the dtype's."""
+    return _case(id, layers, B, T, True, True, {})
+
+
 def _case(
     id: str, layers: Sequence[Layer], B: int, T: int, state: bool, all_cotangents: bool, given: Mapping[str, Any]
 ) -> Case:

@@ -22,6 +22,7 @@ COMPARED = {
     "conformance/README.md": 8,
     "conformance/bench/README.md": 1,
     "conformance/diagnosis/README.md": 2,
+    "conformance/zoo/README.md": 7,
     "fixtures/README.md": 1,
     "lstm_ref/README.md": 7,
 }
