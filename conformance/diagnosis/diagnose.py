@@ -103,9 +103,10 @@ class Explanation:
         return self.hypothesis.bugs + self.observed
 
     @property
-    def rank(self) -> tuple[int, int, int]:
-        """Best first: what is odd in the fewest cases, then what leaves least unexplained, then with the fewest bugs."""
-        return len(self.odd), self.of - len(self.checks), len(self.bugs)
+    def rank(self) -> tuple[int, int, int, int]:
+        """Best first: odd in the fewest cases, then what leaves least unexplained, then with the fewest bugs, the catalogue's."""
+        of_no_catalogue = sum(readable()[slug].read_off for slug in self.bugs)
+        return len(self.odd), self.of - len(self.checks), len(self.bugs), of_no_catalogue
 
 
 class _Examination:
@@ -280,7 +281,7 @@ class _Examination:
         if any(r.quantity == "inputs-unchanged" for r in self.failures):
             found.append("input-mutated")
         if any(o.narrow and o.case.dtype.name in self.dtypes for o in self.observations.values()):
-            found.append("dtype-narrowed")
+            found.append("numbers-approximated" if self.rounded else "dtype-narrowed")
         sizes = {
             array.dtype.itemsize / report.trials[id].case.dtype.itemsize
             for id, given in report.given.items()

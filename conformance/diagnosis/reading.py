@@ -33,7 +33,7 @@ from conformance.trial.call import Caller
 from lstm_ref.params import GATES
 
 LEAKS = ("state-leaks", "state-leaks-instead", "grad-accumulates")
-OBSERVED = ("input-mutated", "dtype-narrowed", "dtype-widened", "sigmoid-overflow")
+OBSERVED = ("input-mutated", "dtype-narrowed", "dtype-widened", "sigmoid-overflow", "numbers-approximated")
 """Bugs that are no other numbers, but something to observe about the numbers or the call."""
 CLOSE = {"float64": 1e-10, "float32": 3e-6, "float16": 4e-3}
 """How far apart numbers may be that are the same, of the quantity's largest, by the dtype they were computed in."""

@@ -29,6 +29,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "1 - sigmoid(z)": lambda z: 1 - _sigmoid(z), "sigmoid(2z)": lambda z: _sigmoid(2 * z),
     "2 sigmoid(z) - 1": lambda z: 2 * _sigmoid(z) - 1, "tanh(tanh(z))": lambda z: np.tanh(np.tanh(z)),
     "softsign": lambda z: z / (1 + np.where(z.real < 0, -z, z)), "1.7159 tanh(2z/3)": lambda z: 1.7159 * np.tanh(z * (2 / 3)),
+    "softmax over the units": lambda z: np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True),
     "softplus": lambda z: np.log1p(np.exp(z)), "sin": np.sin, "arctan": np.arctan, "exp": np.exp,
     "sigmoid(sigmoid(z))": lambda z: _sigmoid(_sigmoid(z)), "sigmoid(tanh(z))": lambda z: _sigmoid(np.tanh(z)),
     "2 sigmoid(z)": lambda z: 2 * _sigmoid(z), "leaky relu of 0.01": lambda z: np.where(z.real > 0, z, 0.01 * z),
@@ -81,6 +82,11 @@ for _formula, (_short, _function) in CELLS.items():
         "cell", _short, f"{_formula}.", "c = f * c_prev + i * g.",
         cell=lambda self, up, i, f, g, o, c, of=_function: of(i, f, g, o, c),
     )  # fmt: skip
+_read(
+    "cell", "candidate-and-output-gate-activations-swapped", "The candidate goes through the sigmoid and the output gate through tanh.",
+    "g = np.tanh(z_c); o = sigmoid(z_o).",
+    gate=lambda self, up, gate, z: up({"c": "o", "o": "c"}.get(gate, gate), z),
+)  # fmt: skip
 for _formula, _stored in (
     ("f = 1 - i", lambda i, f, g, o: (i, 1 - i, g, o)), ("i = 1 - f", lambda i, f, g, o: (1 - f, f, g, o)),
     ("o = f", lambda i, f, g, o: (i, f, g, f)), ("o = i", lambda i, f, g, o: (i, f, g, i)), ("i = o", lambda i, f, g, o: (o, f, g, o)),

@@ -228,6 +228,22 @@ _read(
 )  # fmt: skip
 
 
+def _remembering(self: Any, up: Any, step: Step, *given: Any) -> Any:
+    self.dz = up(step, *given)
+    return self.dz
+
+
+_read(
+    "backward", "grad-cell-carry-of-forget-gradient", "dc is carried back as df * c_prev in the place of dc * f.", "Carry dc * f.",
+    dz=None, gate_gradients=_remembering,
+    carry_cell=lambda self, up, d_c, step: up(d_c, step) if self.dz is None else block(self.dz, "f") * step.c,
+)  # fmt: skip
+_read(
+    "backward", "grad-cell-carry-of-forget-factor", "dc is carried back as dc * c_prev**2 in the place of dc * f.", "Carry dc * f.",
+    carry_cell=lambda self, up, d_c, step: d_c * step.c**2,
+)  # fmt: skip
+
+
 def _with(holder: Any, name: str, value: Any, run: Callable[[], Any]) -> Any:
     setattr(holder, name, value)
     return run()

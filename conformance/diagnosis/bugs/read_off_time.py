@@ -524,6 +524,11 @@ def _narrow(a: Any) -> Any:
         return a.astype(np.float32).astype(np.float64)
 
 
+_read(
+    "states", "numbers-approximated",
+    "Numbers are off by about as much as float32 rounds: something is computed in float32, or approximated, as by an epsilon.",
+    "Compute in the inputs' dtype, and add nothing to a denominator or a slope.",
+)  # fmt: skip
 _PLAIN = "Make arrays with the inputs' dtype: np.zeros(shape, x.dtype)."
 _finish(
     "output-narrowed", "output is kept in float32, whatever the inputs' dtype is.", _PLAIN,

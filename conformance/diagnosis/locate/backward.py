@@ -162,7 +162,7 @@ def _own(prober: Prober) -> list[Statement]:
             told[name] = abs(actual - slope) <= CLOSE * max(abs(slope), 1.0)
     right, wrong = [n for n in told if told[n]], [n for n in told if not told[n]]
     found = []
-    own = "of its own forward pass as it is, by central differences for random inputs"
+    own = "of its own forward pass as it is, to five digits, by central differences for random inputs"
     if right:
         found.append(is_right(f"{listed(right)} {is_or_are(right)} the derivative {own}."))
     if wrong:

@@ -159,10 +159,10 @@ def _parts(text: str) -> frozenset[str]:
 
 def _carried(prober: Prober, case: Case) -> list[Statement]:
     """What of two steps is wrong, when one is right."""
-    handed = "what the first hands to the second is, or which input the second takes"
+    handed = "what is handed on is, which input the second takes, or what is done at the first or the second alone"
     if prober.without & {"h0", "c0"}:
         handed += ", or what it makes of a state that is not zero"
-    found = [is_wrong(f"Two steps are wrong, so {handed}.")]
+    found = [is_wrong(f"Two steps are wrong where one is right: {handed}.")]
     probes = {
         "only c is carried from step to step (the recurrent kernel is zero)": zeroed(case, "recurrent_kernel"),
         "x is zero": zeroed(case, "x"),

@@ -14,7 +14,7 @@ from conformance.diagnosis.finding import Statement
 from conformance.trial.call import Caller
 from lstm_ref.params import FloatArray
 
-NOISE = {"float64": 1e-6, "float32": 1e-4, "float16": 3e-2}
+NOISE = {"float64": 1e-12, "float32": 1e-5, "float16": 3e-2}
 """Above, an error is no rounding, by the dtype computed in: where something is wrong is told by it."""
 
 
