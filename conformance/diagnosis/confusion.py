@@ -30,7 +30,7 @@ AT_ONCE = 5
 DIFFERENT = 1e-9
 """Numbers in float64 are others if they differ by more than so much of the largest one."""
 
-TINY = 1e-30
+TINY = 1e-12
 """Numbers below are as good as zero: what is left of slopes in saturation."""
 
 

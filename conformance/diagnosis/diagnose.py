@@ -18,7 +18,7 @@ from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement, 
 from conformance.diagnosis.locate import locate
 from conformance.diagnosis.locate.cases import in_cases
 from conformance.diagnosis.networks import diagnose_networks
-from conformance.diagnosis.reading import LEAKS, Reader, Reading, Stage, of_groups
+from conformance.diagnosis.reading import COST, LEAKS, Reader, Reading, Stage, of_groups
 from conformance.judging.tolerance import scale_of
 from conformance.trial.call import SECONDS, Caller, caller
 from conformance.trial.checks import CHECKS
@@ -222,7 +222,8 @@ class _Examination:
             stage = None if self.stateful else self.telling(next(one for one in explained if one.rank == rank))
             if stage is None or self.reader.exhausted:
                 break
-            further = self.reader.further([Reading(one.hypothesis) for one in explained], stage, of_groups(*GROUPS))
+            starts = [Reading(one.hypothesis) for one in explained]
+            further = self.reader.further(starts, stage, of_groups(*GROUPS), COST)
             better = [self.explain(one.hypothesis) for one in further[:some]]
             if min((one.rank for one in better), default=rank) >= rank:
                 break

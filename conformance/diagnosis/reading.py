@@ -35,6 +35,9 @@ from lstm_ref.params import GATES
 LEAKS = ("state-leaks", "state-leaks-instead", "grad-accumulates")
 OBSERVED = ("input-mutated", "dtype-narrowed", "dtype-widened", "sigmoid-overflow", "numbers-approximated")
 """Bugs that are no other numbers, but something to observe about the numbers or the call."""
+ALONE = ("read-one-step-d_c", "read-one-step-d_h", "read-one-step-d_output", "read-three-steps-d_c")
+"""Cases with one cotangent."""
+ZEROS = ("grad-zero-times-every-gradient", "grad-zero-times-each-gradient-of-the-weights")
 CLOSE = {"float64": 1e-10, "float32": 3e-6, "float16": 4e-3}
 """How far apart numbers may be that are the same, of the quantity's largest, by the dtype they were computed in."""
 BEAM = 6
@@ -225,7 +228,9 @@ class Reader:
         if self.training:
             starts = [Reading(start, one.right) for one in beam for start in self.starts(one.hypothesis)]
             further = self.through(starts, backward_cases(self.dtype, self.without), GRADIENTS, ("backward",))
-            beam = beam if self.stages[-1].forward else further  # of no case the forward pass was known
+            beam = (
+                beam if all(stage.forward for stage in self.stages) else further
+            )  # of no case the forward pass was known
         self.found = [self.needed(one) for one in beam]
         return self.found
 
@@ -276,7 +281,10 @@ class Reader:
             asked = tuple(name for name in quantities if name in seen.given)
             known = self.knowing(beam, seen) if quantities is GRADIENTS else beam
             if asked and known:
-                beam = self.further(known, Stage([seen], asked), of_groups(*groups))
+                slugs = of_groups(*groups)
+                if case.id.startswith(ALONE):  # where all is zero that one of the cotangents did not bring about
+                    slugs = [slug for slug in slugs if slug not in ZEROS]
+                beam = self.further(known, Stage([seen], asked), slugs)
         return beam
 
     def knowing(self, beam: list[Reading], seen: Observation) -> list[Reading]:
@@ -285,10 +293,10 @@ class Reader:
         forward = Stage([seen], given) if given else None
         return [one for one in beam if forward is None or forward.parts <= self.right(one.hypothesis, forward)]
 
-    def further(self, beam: Sequence[Reading], stage: Stage, slugs: Sequence[str]) -> list[Reading]:
-        """The readings, each with the bugs that this stage shows besides."""
+    def further(self, beam: Sequence[Reading], stage: Stage, slugs: Sequence[str], cost: int = STAGE) -> list[Reading]:
+        """The readings, each with the bugs that this stage shows besides; at most at this cost, in steps."""
         self.stages.append(stage)
-        self.until = min(COST, self.spent + STAGE)
+        self.until = min(COST, self.spent + cost)
         beam = [Reading(one.hypothesis, one.right | self.right(one.hypothesis, stage)) for one in beam]
         beam = [one for one in beam if stage.parts <= one.right] or beam
         for _ in range(MOST):

@@ -11,7 +11,7 @@ MET = {
     "candidate-lagged": "Hidden by T = 1.",
     "peephole-ifo": "Hidden by T = 1 and c0 = 0.",
     "logits-normalised-4": "Outputs are wrong from the first step on; they do not change when all weights are doubled.",
-    "new-cell-clipped-10": "Only where c grows beyond 10.",
+    "new-cell-clipped-1": "Only where c grows beyond 1.",
     "weights-int8": "Errors of about 1e-2 that no gradient explains.",
     "sequence-truncated-10": "Hidden by T <= 10.",
     "states-left-over": "The first sample is right; hidden by B = 1.",

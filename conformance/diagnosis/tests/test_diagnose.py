@@ -117,7 +117,7 @@ def no_tanh_and_its_own_backward(case: Case) -> Any:
 def test_gradients_that_are_true_to_a_wrong_forward_pass_are_recognised() -> None:
     findings = examined(no_tanh_and_its_own_backward).findings
     assert [(f.bugs, f.certain, f.explains == f.of) for f in findings] == [(("cell-output-tanh-missing",), True, True)]
-    assert "The gradients are the true ones of the forward pass as it is" in findings[0].repair
+    assert "The gradients are built with the true slopes of the forward pass as it is" in findings[0].repair
 
 
 def test_what_cannot_be_told_apart_is_listed_and_not_certain() -> None:
@@ -238,7 +238,7 @@ def test_the_diagnosis_is_in_the_reports(tmp_path: Path, capsys: pytest.CaptureF
     assert entry["bugs"] == ["cell-output-tanh-missing"]
     assert entry["certain"] is True
     assert entry["explains"] == entry["of"] == failed
-    assert entry["evidence"].startswith("With B=1, T=1, D=1, H=1 (one-unit-c0-zero): h has ")
+    assert entry["evidence"].startswith("With B=1, T=1, D=1, H=1 (one-unit-states-zero): h has ")
     assert main(["check", f"{UNCATALOGUED}:first_sample_twice", "--json", str(written)]) == 1
     assert (
         "no bugs that were tried, alone or together, give this. It is narrowed down by probing:"
