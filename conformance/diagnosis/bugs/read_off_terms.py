@@ -442,6 +442,11 @@ _product(
     "grad-recurrent-kernel-rolled", "d_recurrent_kernel has the last step's h in the place of h0.", "h[t-1].T @ dz[t].", 1,
     lambda steps, t, dz: (steps[t].h if t else steps[-1].h_next).T @ dz,
 )  # fmt: skip
+for _gate in "ifco":
+    _product(
+        f"grad-bias-of-{_gate}-for-all", f"In d_bias, every gate has that of the {NAMES[_gate]}.", "Sum each gate's own dz.", 2,
+        lambda steps, t, dz, gate=_gate: np.tile(block(dz, gate).sum(axis=0), 4),  # type: ignore[misc]  # as above
+    )  # fmt: skip
 _finished(
     "grad-bias-over-everything", "Each entry of d_bias is the sum of all.", "Sum over the batch alone.",
     lambda result, case: {"d_bias": np.full_like(result["d_bias"], result["d_bias"].sum())} if "d_bias" in result else {},

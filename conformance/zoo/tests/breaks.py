@@ -1,12 +1,12 @@
 """Edits of a single line that break each of the five LSTMs, and what the diagnosis says of them.
 
 Of each: what stands in one line, what is written there instead, and the bugs that are named: "a and b" if they act together,
-"a or b" if the member does not give what would tell them apart, None if the diagnosis does not name what it is.
+"a or b" if the member does not give what would tell them apart.
 """
 
 from __future__ import annotations
 
-BREAKS: dict[str, list[tuple[str, str, str | None]]] = {
+BREAKS: dict[str, list[tuple[str, str, str]]] = {
     "column_cell": [
         ("1 / (1 + np.exp(-z))", "np.clip(1 / (1 + np.exp(-z)), 1e-4, 1 - 1e-4)", "sigmoid-clipped"),
         ("g = np.tanh(self.Wg @ z + self.bg)", "g = sigmoid(self.Wg @ z + self.bg)", "candidate-sigmoid"),
@@ -18,8 +18,7 @@ BREAKS: dict[str, list[tuple[str, str, str | None]]] = {
         ("do = dh * np.tanh(c_new) * o * (1 - o)", "do = dh * np.tanh(c_new)", "grad-derivative-missing-o"),
         ("self.dbg += dg", "self.dbg += df", "grad-bias-copied"),
         ("dz[D:], dc * f", "dz[D:], dc", "grad-cell-carry-misses-forget"),
-        # concat-order-swapped, but the way back still takes z for [x; h]
-        ("np.vstack([x, h])", "np.vstack([h, x])", None),
+        ("np.vstack([x, h])", "np.vstack([h, x])", "concat-inputs-swapped and grad-joined-cut-hx"),
     ],
     "sequence_layer": [
         ("1 / (1 + np.exp(-z))", "1 / (1 + np.exp(-z) + 1e-5)", "sigmoid-epsilon-1e-5"),
@@ -28,8 +27,16 @@ BREAKS: dict[str, list[tuple[str, str, str | None]]] = {
         ("c = f * c_prev + i * g", "c = i * c_prev + f * g", "input-forget-swapped"),
         ("h = o * np.tanh(c)", "h = o * np.tanh(c_prev)", "output-uses-old-cell"),
         ("if self.return_sequences:", "if t == len(self.steps) - 1:", "grad-only-last-output"),
-        ("dh = dh + dy[t]", "dh = dy[t]", "grad-hidden-not-carried or grad-output-overwrites-carry"),
-        ("dc = dc + dh", "dc = dh", "grad-cell-not-carried or grad-cell-overwritten"),
+        (
+            "dh = dh + dy[t]",
+            "dh = dy[t]",
+            "grad-hidden-cut-between-steps or grad-hidden-not-carried or grad-output-overwrites-carry",
+        ),
+        (
+            "dc = dc + dh",
+            "dc = dh",
+            "grad-cell-carry-unmended or grad-cell-not-carried or grad-cell-overwritten or grad-ifc-without-carried-cell",
+        ),
         ("dc * i * (1 - g**2)", "dc * i * (1 - np.tanh(g) ** 2)", "grad-tanh-of-activated"),
         ("d[gate] @ h_prev.T", "d[gate] @ self.steps[t][-1].T", "grad-recurrent-uses-new-hidden"),
     ],
@@ -48,8 +55,7 @@ BREAKS: dict[str, list[tuple[str, str, str | None]]] = {
         ("self.dx = dxh[", 'self.dx = (dxh - p.W["o"].T @ do)[', "grad-x-misses-gate-o"),
         ("before.dc += dc * self.f", "before.dc += dc", "grad-cell-carry-misses-forget"),
         ("node.after.dh += slope", "node.after.dh = slope", "grad-output-overwrites-carry"),
-        # not catalogued
-        ("before.dc += dc * self.f", "before.dc += dc * self.i", None),
+        ("before.dc += dc * self.f", "before.dc += dc * self.i", "grad-cell-carry-times-i"),
     ],
     "cached_cell": [
         ("1 / (1 + np.exp(-z))", "np.clip(0.2 * z + 0.5, 0, 1)", "hard-sigmoid-keras2"),
@@ -74,11 +80,12 @@ BREAKS: dict[str, list[tuple[str, str, str | None]]] = {
         ("total[name] += gradient", "total[name] += gradient / dh.shape[1]", "grad-batch-mean"),
         ("total[name] += gradient", "total[name] += gradient / len(caches)", "grad-time-mean"),
         ("return {**total,", "return {**{n: a.clip(-1, 1) for n, a in total.items()},", "grad-clipped"),
-        # grad-hidden-not-carried, but the gradient of h0 is still given
-        ("dh[:, :, t] + dh_next", "dh[:, :, t]", None),
-        # grad-bias-copied, to every gate
-        ("dz.sum(axis=1, keepdims=True)", "df.sum(axis=1, keepdims=True)", None),
-        # not catalogued
-        ("dh * o * (1 - np.tanh(c) ** 2)", "dh * (o * (1 - np.tanh(c)) ** 2)", None),
+        ("dh[:, :, t] + dh_next", "dh[:, :, t]", "grad-hidden-cut-between-steps"),
+        ("dz.sum(axis=1, keepdims=True)", "df.sum(axis=1, keepdims=True)", "grad-bias-of-f-for-all"),
+        (
+            "dh * o * (1 - np.tanh(c) ** 2)",
+            "dh * (o * (1 - np.tanh(c)) ** 2)",
+            "grad-cell-slope-square-of-1-minus-tanh-c",
+        ),
     ],
 }
