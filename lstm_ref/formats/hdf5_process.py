@@ -3,7 +3,7 @@
 The HDF5 C library can crash, loop or take all memory on a damaged or hostile file. Here that costs
 one small process, whose memory is limited and whose time its parent limits.
 
-    python hdf5_process.py FILE            list the file's datasets and the names of its groups
+    python hdf5_process.py FILE            list the file's datasets and the names of its groups; and all numbers, if they are few
     python hdf5_process.py FILE GROUP      the numbers of the datasets directly in a group
 
 FILE may be "-" for standard input. Printed is one line of JSON, and then the datasets' bytes in the
@@ -21,6 +21,7 @@ MEMORY = 64 << 20  # bytes that reading may take, beside four times the file's o
 SECONDS = 5  # of computing, and one more for each 10 MB
 LONGEST = 1000  # of a full name; Keras's are some words
 DEEPEST = 64
+FEW, SMALL = 100, 4 << 20  # so many tensors of so many bytes in all are given with the list: to ask again takes longer
 
 
 class UnsafeError(Exception):
@@ -83,11 +84,12 @@ def visit(h5py, file, deadline):
                 )
 
 
-def listing(h5py, file, deadline):
-    datasets, names, listed = {}, {}, {}
+def listing(h5py, file, size, deadline):
+    datasets, names, listed, claimed = {}, {}, {}, 0
     for name, value in visit(h5py, file, deadline):
         if isinstance(value, h5py.Dataset):
             datasets[name] = ["bfloat16" if is_bfloat16(value) else value.dtype.name, list(value.shape)]
+            claimed += prod(value.shape) * value.dtype.itemsize
             continue
         if isinstance(user_name := value.attrs.get("name"), str):
             names[name] = user_name
@@ -106,7 +108,9 @@ def listing(h5py, file, deadline):
     version = next((v.decode(errors="replace") if isinstance(v, bytes) else v for v in versions if v is not None), "")
     legacy = bool(listed) or any("layer_names" in group.attrs for group in (file, *groups))
     version = version if isinstance(version, str) else ""
-    return {"datasets": datasets, "layer_names": names, "config": described, "legacy": legacy, "version": version}, []
+    header = {"datasets": datasets, "layer_names": names, "config": described, "legacy": legacy, "version": version}
+    given, chunks = all_numbers(h5py, file, datasets, size) if len(datasets) <= FEW and claimed <= SMALL else ({}, [])
+    return {**header, "numbers": given}, chunks
 
 
 def groups_of(h5py, file):
@@ -137,6 +141,19 @@ def numbers(h5py, file, group, size):
     return {"datasets": header}, [array.tobytes() for array in arrays.values()]
 
 
+def all_numbers(h5py, file, datasets, size):
+    """Those of every group; none if something is wrong with some, which is told when those are asked for."""
+    given, chunks = {}, []
+    try:
+        for group in dict.fromkeys(name.rpartition("/")[0] for name in datasets):
+            header, more = numbers(h5py, file, group, size)
+            given |= header["datasets"]
+            chunks += more
+    except Exception:
+        return {}, []
+    return given, chunks
+
+
 def main(path, *group):
     content = sys.stdin.buffer.read() if path == "-" else None
     try:
@@ -147,7 +164,7 @@ def main(path, *group):
             stream.seek(0)
             deadline = limit(size)
             with h5py.File(stream, "r") as file:
-                header, chunks = numbers(h5py, file, *group, size) if group else listing(h5py, file, deadline)
+                header, chunks = numbers(h5py, file, *group, size) if group else listing(h5py, file, size, deadline)
     except UnsafeError as error:
         header, chunks = {"unsafe": str(error)[:300]}, []
     except Exception as error:
