@@ -1,14 +1,20 @@
-"""The pytest door: options and the closing summary. Loaded in everybody's pytest runs, it does nothing unasked."""
+"""The pytest door: options and the closing summary. Loaded in everybody's pytest runs, it does nothing unasked.
+
+Nothing that imports NumPy is imported at its head: it would slow down all those runs, and NumPy would start a thread for every
+core before `pytest_configure` has said which cores this process has.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.report.summary import Check, by_feature, summarise
+if TYPE_CHECKING:
+    from conformance.report.summary import Check
 
 CHECK = "lstm-conformance check"
 NOT_RUN = "lstm-conformance not run"
@@ -61,8 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Collect what the tests record; where it is asked for, give each parallel worker cores of its own.
 
     Two workers whose libraries each start a thread per core wait for each other most of the time.
-    NumPy, PyTorch and TensorFlow start as many threads as their process may use cores, and none of
-    them is imported yet when this runs.
+    NumPy, PyTorch and TensorFlow start as many threads as their process may use cores when they are
+    imported, and none of them is imported yet when this runs.
     """
     collector = _Collector(config.getoption("--lstm-documented"))
     config.pluginmanager.register(collector, "lstm-conformance-collector")
@@ -86,6 +92,8 @@ class _Collector:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when != "call" and not report.skipped:  # what cannot be run may be known before the call
             return
+        from conformance.report.summary import Check
+
         for name, value in report.user_properties:
             if name == CHECK:
                 self.checks.append(Check(**json.loads(str(value))))
@@ -98,6 +106,7 @@ class _Collector:
         if self.documented is None or hasattr(session.config, "workerinput"):
             return
         from conformance.report.documentation import shows
+        from conformance.report.summary import by_feature, summarise
 
         beside = self.documented.parent / "lstm_ref" / "README.md"
         self.undocumented = not shows(self.documented, summarise(self.checks, self.not_run)) or not shows(
@@ -109,6 +118,8 @@ class _Collector:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.checks and not self.not_run:
             return
+        from conformance.report.summary import by_feature, summarise
+
         terminalreporter.section("conformance of lstm_ref")
         table = by_feature(self.checks)
         for line in [*summarise(self.checks, self.not_run), *([""] if table else []), *table]:

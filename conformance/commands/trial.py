@@ -102,6 +102,8 @@ def repro(options: argparse.Namespace) -> int:
     with Worker(options.candidate, options.seconds, options.memory, options.traceback) as candidate:
         if not meets(trial.case, candidate.without, asked_features(every, candidate.without)):
             raise CandidateError(f"{options.candidate} declares that it cannot take the case {id}.")
+        if reason := candidate.refusal(trial.case):
+            raise CandidateError(f"{options.candidate} cannot take the case {id}: {reason}.")
         outcome = candidate(trial.case)
         results = judge(trial, outcome, candidate.without)
     for result in results:

@@ -34,10 +34,13 @@ def _described(info: lstm_ref.LSTMInfo) -> list[str]:
     place = f" (at {info.path})" if info.path else ""
     directions = "both directions" if len(info.directions) == 2 else info.directions[0]
     layers = f"{info.layers} layer{'s' if info.layers > 1 else ''}, {directions}"
-    lines = [f"{info.name or '(top level)'}{place}: {layers}, {'not loadable' if info.unsupported else 'loadable'}"]
+    able = "not loadable" if info.unsupported else "loadable with options=" if info.undescribed else "loadable"
+    lines = [f"{info.name or '(top level)'}{place}: {layers}, {able}"]
     lines += [f"  {remark}" for remark in info.remarks]
     if info.assumed:
         lines.append("  The file has its weights alone: that it computes as Keras does by default is assumed.")
+    if info.undescribed:
+        lines.append("  The file's configuration does not describe it: lstm_ref.load has to be told how it computes.")
     if info.unsupported:
         lines.append(f"  {info.unsupported}")
     for part in info.parts:

@@ -14,6 +14,13 @@ BUILT_IN = {"ref": "reference", "torch": "pytorch", "keras": "keras", "certified
 FORWARD_ONLY = {"onnxruntime": "onnx", "onnx": "onnx_evaluator"}
 """What gives outputs and final states alone; onnxruntime in float32."""
 ORACLES = ("torch", "keras")
+REFUSALS = {
+    "torch": "pytorch_refusal",
+    "keras": "keras_refusal",
+    "onnxruntime": "onnx",
+    "onnx": "onnx_evaluator",
+}
+"""Where it stands what an implementation cannot compute; the others can compute everything."""
 NEEDS = {"torch": "torch", "keras": "keras", "certified": "certify", "onnxruntime": "onnx", "onnx": "onnx"}
 FRAMEWORKS = ("torch", "keras", "tensorflow", "flint", "onnx", "onnxruntime")
 
@@ -49,11 +56,18 @@ def built_in(name: str, seldom: bool = False) -> Implementation:
     return compute
 
 
+def name_of(function: object) -> str:
+    """The name of a built-in implementation, and none of any other function."""
+    module = getattr(function, "__module__", "")
+    return next((name for name, file in BUILT_IN.items() if module == f"{__name__}.{file}"), "")
+
+
 def refusal(name: str, case: Case) -> str:
     """Why the implementation called `name` cannot compute a case; empty if it can."""
-    told = getattr(_module(name), "refusal", None)
-    return "" if told is None else str(told(case))
+    if name not in REFUSALS:
+        return ""
+    return str(import_module(f"{__name__}.{REFUSALS[name]}").refusal(case))
 
 
 def _module(name: str) -> Any:
-    return import_module(f"conformance.implementations.{(BUILT_IN | FORWARD_ONLY)[name]}")
+    return import_module(f"{__name__}.{(BUILT_IN | FORWARD_ONLY)[name]}")

@@ -43,6 +43,13 @@ def headline(report: Report) -> str:
     return f"{report.verdict()}{told}{right if report.numbers_right else ''}"
 
 
+def not_given(report: Report) -> str:
+    """How many cases a framework was not given, and why."""
+    count = sum(report.not_given.values())
+    reasons = "; ".join(f"{reason} ({cases})" for reason, cases in report.not_given.items())
+    return f"{count} case{'s' * (count > 1)}, though it has all of their features: {reasons}"
+
+
 def explained(report: Report) -> str:
     """What a diagnosis explains."""
     if not report.failures:
@@ -114,6 +121,7 @@ def as_dict(report: Report, diagnosis: Diagnosis) -> dict[str, Any]:
             "not_asked": list(report.not_asked),
             "not_met": list(report.not_met),
         },
+        "not_given": [{"reason": reason, "cases": count} for reason, count in report.not_given.items()],
         "unknown": list(report.unknown),
         "strict": report.strict,
         "remarks": [{"kind": r.quantity, "dtype": r.id.rpartition(":")[2], "text": r.message} for r in report.remarks],

@@ -11,7 +11,7 @@ from rich.table import Table
 from conformance.case import KINDS, kind_of
 from conformance.cases.features import FEATURES
 from conformance.diagnosis.finding import Diagnosis
-from conformance.report.json_report import NOTHING, Changes, by_message, explained, headline, standing
+from conformance.report.json_report import NOTHING, Changes, by_message, explained, headline, not_given, standing
 from conformance.trial.checks import CHECKS
 from conformance.trial.model import first_wrong
 from conformance.trial.results import STATUSES, CheckResult, Report
@@ -54,6 +54,8 @@ def show(
     if report.without:
         console.print(f"It declares that it is without: {', '.join(sorted(report.without))}", highlight=False)
     console.print(_features(report), highlight=False, soft_wrap=True)
+    if report.not_given:
+        console.print(f"It was not given {not_given(report)}", highlight=False, soft_wrap=True)
     if report.unknown:
         console.print(f"Its results have unknown keys: {escape(', '.join(report.unknown[:MOST]))}", highlight=False)
     console.print(_table(report))

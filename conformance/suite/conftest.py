@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from conformance.plugin import CHECK
-from conformance.report.summary import Check
 
 
 @pytest.fixture
@@ -21,6 +20,7 @@ def verdict(record_property: Callable[[str, object], None]) -> Callable[..., Non
     from conformance.cases.features import features
     from conformance.judging.compare import compare
     from conformance.judging.tolerance import allowed_between
+    from conformance.report.summary import Check
 
     def judge(oracle: str, case: Any, actual: Any, expected: Any, forward_only: bool = False) -> None:
         quantities = [name for name in case.shapes if not (forward_only and is_gradient(name))]

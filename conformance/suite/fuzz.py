@@ -2,7 +2,7 @@
 
 A file of every format is taken, changed in some places, with the structure that its format has around the bytes, and given to
 `lstm_ref.inspect` and `lstm_ref.load`. Printed is how often each thing came of it. Wrong is: another exception than an
-`LSTMError`; more memory or computing than files may take (`hostile.test_files_attacks` states how much); other numbers
+`LSTMError`; more memory or computing than files may take (`measuring` states how much); other numbers
 than ``torch.load(weights_only=True)`` or safetensors reads in the same file. Files that went wrong are kept.
 """
 
@@ -28,6 +28,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import lstm_ref
+from conformance.suite.measuring import most_memory, most_seconds
 from lstm_ref.errors import LSTMError
 
 Random: TypeAlias = np.random.Generator
@@ -38,7 +39,6 @@ OWN = ("zip.pt", "legacy.pth", "model.safetensors")
 """Those that are read by their own library as well."""
 SLOW_FILES = {"model.keras": 40, "model.weights.h5": 30, "legacy.h5": 30}
 """The same of those that a process is begun for."""
-SECONDS, MEMORY = (5.0, 1e-7), (64 << 20, 4)
 
 
 def bytes_changed(content: bytes, random: Random) -> bytes:
@@ -189,9 +189,9 @@ def outcome(name: str, path: Path) -> tuple[str, str]:
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         return type(error).__name__, f"{type(error).__name__}: {str(error)[:200]}"
     spent = time.process_time() + sum(os.times()[2:4]) - spent
-    if peak() - before > MEMORY[0] + MEMORY[1] * size:
-        return result, f"{(peak() - before) >> 20} MiB of memory for {size:,} bytes"
-    if spent > 2 * (SECONDS[0] + SECONDS[1] * size):
+    if (taken := (peak() - before) / 2**20) > most_memory(size):
+        return result, f"{taken:.0f} MiB of memory for {size:,} bytes"
+    if spent > 2 * most_seconds(size):
         return result, f"{spent:.1f} s of computing for {size:,} bytes"
     if networks and name in OWN:
         if (known := others(name, path)) is None:

@@ -223,7 +223,7 @@ def test_weights_alone_are_taken_as_the_default_with_a_warning_or_as_told(tmp_pa
     np.testing.assert_allclose(network(x)[0], np.asarray(model(x)), rtol=0, atol=2e-6)
     (info,) = lstm_ref.inspect(path)
     assert info.assumed
-    with pytest.raises(UsageError, match="tells itself"):
+    with pytest.raises(UsageError, match="tells itself how its LSTM computes: options are for files that do not"):
         lstm_ref.load(saved(model, tmp_path / "m.keras"), options=options)
 
     both = model_of(L.Bidirectional(L.LSTM(H, return_sequences=True), merge_mode="sum"))

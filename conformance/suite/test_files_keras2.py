@@ -14,6 +14,7 @@ import tf_keras
 
 import lstm_ref
 from conformance.cases.draw import Draw
+from conformance.cli import main
 from conformance.suite.test_files_keras import B, D, H, T, drawn, rewritten
 from lstm_ref import Options
 from lstm_ref.errors import AssumedWarning, UnsupportedError
@@ -128,6 +129,75 @@ def test_cudnn_layers_are_read_by_their_rule(suffix: str, tmp_path: Path) -> Non
         )
 
 
+def of_its_own_class(library: Any) -> Any:
+    """A model whose configuration lists no layers: its class, which a file does not hold, makes and calls them."""
+
+    class Own(library.Model):  # type: ignore[misc]  # Keras is untyped
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = library.layers.LSTM(H, activation="relu", go_backwards=True)
+
+        def call(self, x: Any) -> Any:
+            return self.first(x)
+
+    model = Own()
+    model(drawn(B, T, D))
+    return filled(model)
+
+
+@pytest.mark.parametrize(
+    ("library", "suffix"),  # Keras 2 saves no such model as .h5
+    [(keras, "m.keras"), (keras, "m.h5"), (tf_keras, "m.keras")],
+    ids=["3-keras", "3-h5", "2-keras"],
+)
+def test_a_configuration_that_does_not_describe_the_layer_is_refused_until_it_is_told(
+    library: Any, suffix: str, tmp_path: Path
+) -> None:
+    model, x = of_its_own_class(library), drawn(B, T, D)
+    path = saved(model, tmp_path / suffix)
+    (info,) = lstm_ref.inspect(path)
+    assert (info.undescribed, info.assumed, info.unsupported) == (True, False, "")
+    for name in (None, info.parts[0].name, [info.name]):
+        with pytest.raises(
+            UnsupportedError, match=rf"does not describe '{info.name}'.*Give options=.*keras\.Sequential"
+        ):
+            lstm_ref.load(path, name)
+    options = Options("relu", go_backwards=True, return_sequences=False)
+    np.testing.assert_allclose(lstm_ref.load(path, options=options)(x)[0], np.asarray(model(x)), rtol=0, atol=2e-6)
+
+
+def test_a_layer_inside_of_one_of_its_own_class_is_refused_until_it_is_told(tmp_path: Path) -> None:
+    class Block(L.Layer):  # type: ignore[misc, name-defined]  # Keras is untyped
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = L.LSTM(H, activation="relu", return_sequences=True)
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x)
+
+    model, x = sequential(L.LSTM(H, return_sequences=True, name="before"), Block()), drawn(B, T, D)
+    path = saved(model, tmp_path / "m.keras")
+    assert {info.name: info.undescribed for info in lstm_ref.inspect(path)} == {
+        "before": False,
+        "layers/block/inner": True,
+    }
+    with pytest.raises(UnsupportedError, match="does not describe 'layers/block/inner'"):
+        lstm_ref.load(path, "inner")
+    with pytest.raises(UnsupportedError, match="does not describe 'layers/block/inner'"):
+        lstm_ref.load(path, ["before", "inner"])
+    between = lstm_ref.load(path, "before")(x)[0]
+    network = lstm_ref.load(path, "inner", options=Options("relu"))
+    np.testing.assert_allclose(network(between)[0], np.asarray(model(x)), rtol=0, atol=2e-6)
+
+
+def test_inspect_says_that_a_layer_has_to_be_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = saved(of_its_own_class(tf_keras), tmp_path / "m.keras")
+    assert main(["inspect", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "layers/lstm: 1 layer, forward, loadable with options=" in printed
+    assert "The file's configuration does not describe it: lstm_ref.load has to be told how it computes." in printed
+
+
 CHANGES: dict[str, tuple[str, str, str]] = {
     "unknown": ('"unit_forget_bias": true', '"layer_norm": true', "'layer_norm', which is not known here"),
     "units": ('"units": 4', '"units": 5', "units=5, and the file has the weights of 4"),
@@ -136,31 +206,24 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("kind", ["lstm", "cell", "both"])
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("of", ["keras", "tf_keras"])
-def test_settings_that_do_not_fit_are_refused(of: str, change: str, kind: str, tmp_path: Path) -> None:
-    layers = L
-    if of == "keras":
-        import keras
-
-        layers = keras.layers
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["3", "2"])
+def test_settings_that_do_not_fit_are_refused(library: Any, kind: str, tmp_path: Path) -> None:
+    layers = library.layers
     layer = {
         "lstm": lambda: layers.LSTM(4),
         "cell": lambda: layers.RNN([layers.LSTMCell(4)]),
         "both": lambda: layers.Bidirectional(layers.LSTM(4)),
     }[kind]()
-    library: Any = tf_keras if of == "tf_keras" else keras
-    model = library.Sequential([layers.Input((None, D)), layer])
-    before, after, reason = CHANGES[change]
-    path = saved(model, tmp_path / "m.keras")
+    path = saved(library.Sequential([layers.Input((None, D)), layer]), tmp_path / "m.keras")
     lstm_ref.load(path)
+    for before, after, reason in CHANGES.values():
 
-    def changed(text: str) -> str:
-        assert before in text
-        return text.replace(before, after)
+        def changed(text: str, before: str = before, after: str = after) -> str:
+            assert before in text
+            return text.replace(before, after)
 
-    with pytest.raises(UnsupportedError, match=reason):
-        lstm_ref.load(rewritten(path, changed))
+        with pytest.raises(UnsupportedError, match=reason):
+            lstm_ref.load(rewritten(path, changed))
     null = rewritten(path, lambda text: text.replace('"unit_forget_bias": true', '"new_in_keras_9": null'))
     lstm_ref.load(null)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from conformance.case import QUANTITIES, STATES, Case
 from conformance.cases.flat import arrays_of, layers_of, of_arrays
+from conformance.implementations import name_of, refusal
 from conformance.trial.arrays import as_array
 from conformance.trial.declare import declared, declared_features
 
@@ -79,6 +80,8 @@ class Caller:
         What the candidate declares that it cannot take or does not give.
     features : frozenset of str
         What it declares that it has beyond the plain LSTM.
+    built_in : str
+        Its name, if it is a built-in implementation.
 
     Attributes
     ----------
@@ -88,8 +91,10 @@ class Caller:
         For each dtype, the first case whose inputs were written to, in words.
     """
 
-    def __init__(self, seconds: float, without: frozenset[str], features: frozenset[str] = frozenset()) -> None:
-        self.seconds, self.without, self.features = min(seconds, 1e6), without, features
+    def __init__(
+        self, seconds: float, without: frozenset[str], features: frozenset[str] = frozenset(), built_in: str = ""
+    ) -> None:
+        self.seconds, self.without, self.features, self.built_in = min(seconds, 1e6), without, features, built_in
         self.calls = self.hangs = 0
         self.mutated: dict[str, str] = {}
         self._same: dict[np.dtype[Any], tuple[str, int]] = {}
@@ -111,6 +116,10 @@ class Caller:
             self.mutated.setdefault(dtype.name, f"in case {case.id} it wrote to {', '.join(outcome.mutated)}")
         return outcome
 
+    def refusal(self, case: Case) -> str:
+        """Why a case is not given to the candidate: it is a framework that has no such layer; empty for all others."""
+        return refusal(self.built_in, case)
+
     def _outcome(self, case: Case, seconds: float) -> Outcome:
         raise NotImplementedError
 
@@ -123,7 +132,7 @@ class InThread(Caller):
     """Calls a function in this process: in one thread, the same for all calls. One that never ends is left behind."""
 
     def __init__(self, function: Callable[[Case], Any], seconds: float = SECONDS) -> None:
-        super().__init__(seconds, declared(function), declared_features(function))
+        super().__init__(seconds, declared(function), declared_features(function), name_of(function))
         self.function = function
         self._thread: threading.Thread | None = None
 

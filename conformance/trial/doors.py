@@ -111,8 +111,12 @@ def checks(
     without = declared(function)
     wanted = frozenset(FEATURES) if profile == "full" else named_features(features) | declared_features(function)
     has = asked_features(wanted, without)
-    met = [trial for trial in trials(against, features=has) if meets(trial.case, without, has)]
     call = InThread(function, seconds)
+    met = [
+        trial
+        for trial in trials(against, features=has)
+        if meets(trial.case, without, has) and not call.refusal(trial.case)
+    ]
     profile = profile or profile_of(call(met[0].case).result if met else {})
 
     @lru_cache(maxsize=2)

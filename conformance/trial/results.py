@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -95,7 +95,7 @@ class Report:
     profile : str
         The one that the verdict is about.
     without : frozenset of str
-        What the candidate declared that it cannot take or does not give.
+        What the candidate declared that it cannot take or does not give; of a framework, what it does not have.
     unknown : tuple of str
         Keys of its results that name no quantity.
     sizes : dict
@@ -110,6 +110,8 @@ class Report:
         What was asked of it beyond the plain LSTM.
     model : tuple of str
         The words of the command line that name the model whose cases these are; empty for the suite's own.
+    not_given : mapping of str to int
+        Why a framework was not given some cases, all of whose features it has, to how many those are.
     """
 
     candidate: str
@@ -124,6 +126,7 @@ class Report:
     strict: bool = False
     features: frozenset[str] = frozenset()
     model: tuple[str, ...] = ()
+    not_given: Mapping[str, int] = field(default_factory=dict)
 
     def of_network(self, trial: str) -> bool:
         """Whether a trial's case has features, rather than being a plain LSTM."""

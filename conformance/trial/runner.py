@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -231,14 +232,21 @@ def run(
     call = caller(candidate, seconds)
     without = call.without
     if model is not None:
-        features = frozenset().union(*(features_of(trial.case) for trial in model))
+        features = _features_of(model)
         if lacking := features & without:
             raise CandidateError(f"the model has {', '.join(sorted(lacking))}, and {name} declares that it is without.")
     asked = asked_features(frozenset(FEATURES) if profile == "full" else call.features | features, without)
     found = trials(against, DTYPES, asked, folder) if model is None else model
-    met = [trial for trial in found if meets(trial.case, without, asked)]
-    if not met:
+    meeting = [trial for trial in found if meets(trial.case, without, asked)]
+    if not meeting:
         raise CandidateError(f"{name} declares that it is without {', '.join(sorted(without))}: no case meets that.")
+    refused = [(trial, reason) for trial in meeting if (reason := call.refusal(trial.case))]
+    met = [trial for trial in meeting if not call.refusal(trial.case)]
+    if not met:
+        raise CandidateError(f"{name} has not what any of the cases asks for: {refused[0][1]}.")
+    lacking = _features_of(meeting) - _features_of(met)
+    without, asked = without | lacking, asked - lacking
+    not_given = Counter(reason for trial, reason in refused if features_of(trial.case) <= asked)
     outcomes = _outcomes(call, met)
     results = [result for trial in met for result in judge(trial, outcomes[trial.id], without)]
     if not any(outcome.failure and not outcome.returned for outcome in outcomes.values()):
@@ -255,8 +263,25 @@ def run(
     sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaving}
     kept = {trial.id: trial for trial in met}
     return Report(
-        name, against, tuple(results), profile, without, tuple(unknown), sizes, kept, given, strict, asked, words
+        name,
+        against,
+        tuple(results),
+        profile,
+        without,
+        tuple(unknown),
+        sizes,
+        kept,
+        given,
+        strict,
+        asked,
+        words,
+        not_given,
     )
+
+
+def _features_of(some: Sequence[Trial]) -> frozenset[str]:
+    """Everything that some cases have beyond the plain LSTM."""
+    return frozenset().union(*(features_of(trial.case) for trial in some))
 
 
 def _of_each_dtype(met: Sequence[Trial]) -> list[Case]:

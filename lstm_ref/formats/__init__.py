@@ -85,9 +85,9 @@ def load(
         in one direction, and becomes a network that runs forward in time. Several names of LSTMs, of which each takes
         the output of the one before, become one network of all their layers.
     options : Options, optional
-        For Keras's files of weights alone, which do not tell it: how the LSTM computes, such as
-        ``Options(activation="relu", go_backwards=True)``. When it is not given, the defaults of the Keras that wrote the
-        file are taken, with an `lstm_ref.errors.AssumedWarning`.
+        For Keras's files that do not tell it: how the LSTM computes, such as ``Options(activation="relu", go_backwards=True)``.
+        When it is not given, the defaults of the Keras that wrote it are taken for a file of weights alone, with an
+        `lstm_ref.errors.AssumedWarning`; a file whose configuration leaves the LSTM out is refused.
     merge : str or None
         Beside `options`: how its two directions become one; see `lstm_ref.Layer`.
 
@@ -128,10 +128,17 @@ def load(
 
 
 def _known(path: Path, chosen: list[Found], options: Options | None) -> None:
-    """Say what is taken for granted; refuse options that the file itself tells."""
+    """Say what is taken for granted; refuse options that the file itself tells, and an LSTM that its configuration leaves out."""
     assumed = [lstm.info.name for lstm in chosen if lstm.info.assumed]
-    if options is not None and not assumed:
-        raise UsageError(f"{path} tells itself how its LSTM computes: options are for files of weights alone.")
+    undescribed = [lstm.info.name for lstm in chosen if lstm.info.undescribed]
+    if options is not None and not assumed and not undescribed:
+        raise UsageError(f"{path} tells itself how its LSTM computes: options are for files that do not.")
+    if options is None and undescribed:
+        raise UnsupportedError(
+            f"{path} has a configuration, and it does not describe {_listed(undescribed)}, as inside of a model or a layer of "
+            "one's own class, which alone knows how it computes. Give options=lstm_ref.Options(...) to say what it is, with "
+            "nothing in it for today's defaults, tanh and sigmoid; or save the layer by itself, in a keras.Sequential."
+        )
     if options is None and assumed:
         parts = [part for lstm in chosen if lstm.info.assumed for part in lstm.info.parts]
         gates = " or ".join(dict.fromkeys(part.options.recurrent_activation for part in parts))

@@ -82,6 +82,9 @@ class LSTMInfo:
     assumed : bool
         Whether the file has the weights alone: activations, direction of reading, merge and what is returned are then taken
         to be the library's defaults, with a warning, or what `lstm_ref.load` is told.
+    undescribed : bool
+        Whether the file has a configuration that leaves this LSTM out, as that of a model of one's own class does. It loads
+        only with what `lstm_ref.load` is told.
     """
 
     name: str
@@ -91,6 +94,7 @@ class LSTMInfo:
     remarks: tuple[str, ...] = ()
     unsupported: str = ""
     assumed: bool = False
+    undescribed: bool = False
 
     @property
     def layers(self) -> int:
@@ -195,8 +199,12 @@ def _found(contents: Contents, name: str, alias: str, groups: list[Group]) -> Fo
         parts.append(_describe(part, group))
         named[part] = group
     remarks = tuple(dict.fromkeys(remark for group in groups for remark in group.remarks))
-    assumed = any(group.assumed for group in groups)
-    info = LSTMInfo(name, alias, contents.format, tuple(parts), remarks, _whole(parts, list(named.values())), assumed)
+    untold = any(group.assumed for group in groups)
+    described = bool(contents.config)
+    whole = _whole(parts, list(named.values()))
+    info = LSTMInfo(
+        name, alias, contents.format, tuple(parts), remarks, whole, untold and not described, untold and described
+    )
     return Found(info, named)
 
 

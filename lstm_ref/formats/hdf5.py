@@ -52,21 +52,17 @@ def read(path: Path) -> Contents:
 
 def _contents(path: Path, content: bytes | None) -> Contents:
     """What the HDF5 file at `path` holds, or the one in `content` if that is given."""
-    listed, _ = _ask(path, content)
+    listed, data = _ask(path, content)
+    few = _arrays(listed["numbers"], data)
     config = {} if listed["config"] is None else parse_json(path, "model_config", listed["config"])
 
     @lru_cache(maxsize=1)  # the tensors of one layer are neighbours: one process reads them all
     def group_of(group: str) -> dict[str, np.ndarray[Any, Any]]:
         header, data = _ask(path, content, group)
-        arrays, position = {}, 0
-        for name, (dtype, shape) in header["datasets"].items():
-            count = prod(shape)
-            arrays[name] = np.frombuffer(data, dtype, count, position).reshape(shape)
-            position += arrays[name].nbytes
-        return arrays
+        return _arrays(header["datasets"], data)
 
     def reader(name: str) -> Callable[[], np.ndarray[Any, Any]]:
-        return lambda: group_of(name.rpartition("/")[0])[name]
+        return lambda: few[name] if name in few else group_of(name.rpartition("/")[0])[name]
 
     tensors = {
         name: StoredTensor(dtype, tuple(shape), reader(name)) for name, (dtype, shape) in listed["datasets"].items()
@@ -74,6 +70,15 @@ def _contents(path: Path, content: bytes | None) -> Contents:
     if not listed["legacy"] and any("vars" in name.split("/") for name in tensors):
         return Contents(path, "Keras weights (.weights.h5)", "keras-paths", tensors, listed["layer_names"], config)
     return Contents(path, "Keras legacy HDF5", "keras-names", tensors, {}, config, listed["version"])
+
+
+def _arrays(listed: dict[str, Any], data: bytes) -> dict[str, np.ndarray[Any, Any]]:
+    """The numbers in `data`, by the names, types and shapes that are listed for them."""
+    arrays, position = {}, 0
+    for name, (dtype, shape) in listed.items():
+        arrays[name] = np.frombuffer(data, dtype, prod(shape), position).reshape(shape)
+        position += arrays[name].nbytes
+    return arrays
 
 
 def _ask(path: Path, content: bytes | None, *group: str) -> tuple[dict[str, Any], bytes]:

@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from lstm_ref.activations import ACTIVATIONS
-from lstm_ref.formats.keras_json import cells_of, children_of, class_of, name_of, settings_of, sizes_of, unknown
+from lstm_ref.formats.keras_json import (
+    SAVE_ALONE,
+    cells_of,
+    children_of,
+    class_of,
+    name_of,
+    settings_of,
+    sizes_of,
+    unknown,
+)
 from lstm_ref.formats.stored import cut
 from lstm_ref.options import PLAIN, Options
 
@@ -152,13 +161,14 @@ def _foreign(description: Any) -> str:
     own = not isinstance(module, str) or module.partition(".")[0] in ("keras", "tf_keras", "tensorflow")
     if name not in OUTER or not own or (isinstance(registered, str) and registered != name):
         shown = registered if isinstance(registered, str) else name
-        return f"it is of the class {cut(shown)!r}, which may compute something else than Keras's LSTM"
+        return f"it is of the class {cut(shown)!r}, which may compute something else than Keras's LSTM; {SAVE_ALONE}"
     cells = settings_of(description).get("cell")
     if name == "RNN":
         inner = settings_of(cells).get("cells") if class_of(cells) == "StackedRNNCells" else [cells]
         for cell in inner if isinstance(inner, list) else [None]:
             if class_of(cell) != "LSTMCell" or _foreign(cell):
-                return f"its cell is of the class {cut(class_of(cell))!r}, which may compute something else than Keras's LSTMCell"
+                shown = cut(class_of(cell))
+                return f"its cell is of the class {shown!r}, which may compute something else than Keras's LSTMCell; {SAVE_ALONE}"
     return ""
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from lstm_ref.formats.stored import cut
 
+SAVE_ALONE = "if it does not, save the weights alone and load them with options=lstm_ref.Options(...)"
+"""What to do with a layer that is Keras's own LSTM after all."""
 LAYER = {
     "name", "trainable", "dtype", "dynamic", "batch_input_shape", "batch_shape", "batch_size", "input_shape", "input_dtype",
     "input_dim", "input_length", "activity_regularizer",
@@ -92,8 +94,7 @@ def unknown(description: Any) -> str:
     if not odd:
         return ""
     return (
-        f"its configuration has {cut(odd[0])!r}, which is not known here and may change what it computes; if it does not, save the "
-        "weights alone and load them with options=lstm_ref.Options(...)"
+        f"its configuration has {cut(odd[0])!r}, which is not known here and may change what it computes; {SAVE_ALONE}"
     )
 
 

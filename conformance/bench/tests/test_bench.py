@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gc
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -240,17 +238,6 @@ def test_every_target_is_about_sizes_of_the_full_grid() -> None:
     assert {sizes for target in TARGETS for sizes in target.sizes} == set(FULL)
     assert len(TARGETS[3].sizes) + len(TARGETS[4].sizes) == len(FULL)
     assert set(GRIDS["small"]) < set(FULL)
-
-
-@pytest.fixture
-def every_core(not_run: Callable[[str], None]) -> Any:
-    """Undo --lstm-own-cores: libraries start no more threads than there are cores."""
-    if not hasattr(os, "sched_setaffinity") or not Path("/proc/self/task").is_dir() or (os.cpu_count() or 1) < 2:
-        not_run("the threads of the benchmark's processes are counted on Linux with two cores or more")
-    mine = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    yield
-    os.sched_setaffinity(0, mine)
 
 
 @pytest.mark.usefixtures("every_core")

@@ -17,7 +17,7 @@ from conformance.report.html import plot, scale
 from conformance.report.html.failures import smallest
 from conformance.report.html.matrix import ORACLES, Texts, behaviours, cases, clipped, comment
 from conformance.report.html.overview import ASKED, left_out, nearest, tallies, tally
-from conformance.report.json_report import by_message, explained, headline, standing
+from conformance.report.json_report import by_message, explained, headline, not_given, standing
 from conformance.report.junit import printable
 from conformance.trial.results import Report
 from conformance.trial.runner import environment
@@ -95,6 +95,7 @@ def _templates() -> Environment:
         "explained": explained,
         "headline": headline,
         "standing": standing,
+        "not_given": not_given,
     }
     return templates
 

@@ -9,49 +9,18 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
-PROGRAM = """
-import os, resource, sys, warnings
-import lstm_ref
-from lstm_ref.errors import LSTMError
-import json, zipfile, zlib, subprocess, pickletools, inspect
-warnings.simplefilter("ignore")
-def peak():
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
-before = peak()
-told = []
-for function in (lstm_ref.inspect, lstm_ref.load):
-    try:
-        function(sys.argv[1])
-        told.append("read")
-    except LSTMError as error:
-        told.append(type(error).__name__)
-        assert len(str(error)) < 3000, len(str(error))
-seconds = sum(os.times()[:4])
-own = peak() - before
-child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps([told, own / 1024, child / 1024, seconds]))
-"""
-CPU = (5.0, 1e-7)
-"""Seconds of computing, and seconds for each byte; of each of two calls, and three processes begin, which takes one each."""
-
-
-def measured(path: Path) -> tuple[list[str], float, float, float]:
-    """What came of inspect and of load; MiB of the process, of its largest child, and seconds."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(path)], capture_output=True, text=True, timeout=120)
-    assert not done.returncode, done.stderr[-2000:]
-    told, own, child, seconds = json.loads(done.stdout)
-    return told, own, child, seconds
+from conformance.suite.measuring import measured, most_memory
+from lstm_ref.formats import hdf5_process
 
 
 @cache
@@ -60,7 +29,7 @@ def child_of(folder: Path) -> float:
     path = folder / "small.h5"
     with h5py.File(path, "w") as file:
         lstm(file.create_group("layers/lstm/cell/vars"))
-    return measured(path)[2]
+    return measured(path).child
 
 
 def lstm(group: h5py.Group, D: int = 2, H: int = 3, **options: object) -> None:
@@ -77,12 +46,6 @@ def bomb(path: Path) -> None:
         )
         data[...] = 0.0
         group.create_dataset("1", (1 << 20, 4 << 20), "f4", chunks=(1, 4 << 20), compression="gzip")
-
-
-def many(path: Path) -> None:
-    with h5py.File(path, "w", libver="latest") as file:
-        for k in range(6000):
-            lstm(file.create_group(f"layers/lstm_{k}/cell/vars"), 1, 1)
 
 
 def long_names(path: Path) -> None:
@@ -124,7 +87,6 @@ def config_of(text: str) -> Callable[[Path], None]:
 
 HDF5: dict[str, Callable[[Path], None]] = {
     "bomb": bomb,
-    "many-lstms": many,
     "long-names": long_names,
     "links": links,
     "pattern": slow_pattern,
@@ -186,39 +148,51 @@ TORCH: dict[str, Callable[[Path], None]] = {
 def test_torch_files(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "attack"
     TORCH[kind](path)
-    size = path.stat().st_size
-    told, own, _, seconds = measured(path)
-    print(kind, size, told, own, seconds)  # noqa: T201
-    assert own < 64 + 4 * size / 2**20
-    assert seconds < 3 + 2 * (CPU[0] + CPU[1] * size)
+    reading = measured(path)
+    assert reading.within_bounds, reading
 
 
 @pytest.mark.parametrize("kind", HDF5)
 def test_keras_files(kind: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path / "attack"
     HDF5[kind](path)
-    size = path.stat().st_size
-    told, own, child, seconds = measured(path)
-    print(kind, size, told, own, child, seconds)  # noqa: T201
-    most = 64 + 4 * size / 2**20
-    assert own < most
-    assert child - child_of(tmp_path_factory.getbasetemp()) < most
-    assert seconds < 3 + 2 * (CPU[0] + CPU[1] * size)
+    reading = measured(path)
+    assert reading.within_bounds, reading
+    assert reading.child - child_of(tmp_path_factory.getbasetemp()) < most_memory(reading.size), reading
+
+
+def test_twenty_thousand_lstms_are_listed_and_a_name_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "many.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        for k in range(20_000):
+            lstm(file.create_group(f"layers/lstm_{k}/cell/vars"), 1, 1)
+    reading = measured(path)
+    assert reading.told == ["read", "LSTMNameError"]
+    assert reading.within_bounds, reading
+
+
+def test_more_groups_than_can_be_listed_in_time_are_refused_with_their_number(tmp_path: Path) -> None:
+    listing: Any = hdf5_process.listing
+    with h5py.File(tmp_path / "groups.h5", "w") as file:
+        for k in range(500):
+            file.create_group(f"{k}")
+        with pytest.raises(hdf5_process.UnsafeError, match="so many groups and tensors, more than 200, "):
+            listing(h5py, file, deadline=0.0)
+        listing(h5py, file, deadline=1e9)
 
 
 def test_a_child_that_may_not_have_as_much_as_it_asks_for_makes_do(tmp_path: Path) -> None:
     path = tmp_path / "small.h5"
     with h5py.File(path, "w") as file:
         lstm(file.create_group("layers/lstm/cell/vars"))
-    limited = f"import resource; resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))\n{PROGRAM}"
-    done = subprocess.run([sys.executable, "-c", limited, str(path)], capture_output=True, text=True, timeout=120)
-    assert json.loads(done.stdout)[0] == ["read", "read"]
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))"
+    assert measured(path, before=limit).told == ["read", "read"]
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", Path("/dev/zero")):
-        told, own, _, seconds = measured(path)
-        assert told == ["UnreadableFileError", "UnreadableFileError"]
-        assert own < 64
-        assert seconds < 5
+        reading = measured(path)
+        assert reading.told == ["UnreadableFileError", "UnreadableFileError"]
+        assert reading.own < 64
+        assert reading.seconds < 5

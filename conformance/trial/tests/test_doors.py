@@ -119,3 +119,16 @@ def test_a_candidate_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     done = pytest_run(tmp_path, "--pyargs", "conformance", "--lstm-candidate", "nothing.py:lstm")
     assert done.returncode != 0
     assert "there is no file nothing.py" in done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("every_core")
+def test_a_worker_with_cores_of_its_own_has_no_more_threads_than_those(tmp_path: Path) -> None:
+    """More threads than cores wait for each other: NumPy counts cores when it is imported, which has to be late enough."""
+    (tmp_path / "test_threads.py").write_text(
+        "import os\nimport numpy\nfrom threadpoolctl import threadpool_info\n"
+        "def test_threads():\n"
+        "    assert len(os.sched_getaffinity(0)) < os.cpu_count()\n"
+        "    assert {pool['num_threads'] for pool in threadpool_info()} == {len(os.sched_getaffinity(0))}\n"
+    )
+    done = pytest_run(tmp_path, "-n", "2", "--lstm-own-cores", "-p", "conformance.suite.conftest", "test_threads.py")
+    assert "1 passed" in done.stdout, done.stdout

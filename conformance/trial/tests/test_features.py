@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,10 +27,13 @@ from conformance.implementations import built_in
 from conformance.report import json_report
 from conformance.trial.call import outcome_of
 from conformance.trial.declare import asked_features, declared_features, named_features
+from conformance.trial.doors import checks as doors
+from conformance.trial.model import model_trials
 from conformance.trial.results import Report
 from conformance.trial.runner import run
 from conformance.trial.tests import wrong
 from conformance.trial.worker import Worker
+from lstm_ref import Layer, Options
 
 BUGGY = """
 import conformance
@@ -137,6 +141,55 @@ def test_what_was_not_asked_for_is_in_the_json_report(tmp_path: Path) -> None:
     told = json.loads(path.read_text())["features"]
     assert told["asked"] == ["stacked"]
     assert told["not_asked"] == [name for name in FEATURES if name != "stacked"]
+
+
+def test_a_framework_is_asked_for_what_it_has_and_told_what_it_has_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {name: tmp_path / f"report.{name}" for name in ("json", "html")}
+    options = [text for name, path in files.items() for text in (f"--{name}", str(path))]
+    assert main(["check", "torch", "--features", "merge,zero-output,peephole", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "\nIt declares that it is without: merge, peephole\n" in printed
+    assert "\nAsked for the plain LSTM, bidirectional, mask, zero-output; not for stacked, " in printed
+    why = "the outputs of a PackedSequence are zero at padding"
+    assert re.search(rf"\nIt was not given \d+ cases, though it has all of their features: .*{why} \(\d+\)", printed)
+    report = json.loads(files["json"].read_text())
+    jsonschema.validate(report, json_report.schema())
+    assert report["without"] == ["merge", "peephole"]
+    assert why in [each["reason"] for each in report["not_given"]]
+    assert why in files["html"].read_text()
+    asked = {vector.case.id for vector in golden(features=of("bidirectional", "mask", "zero-output"))}
+    judged = {check["id"].partition(":")[0] for check in report["checks"]} - {"behaviour"}
+    assert len(asked - judged) == sum(each["cases"] for each in report["not_given"])
+
+
+@pytest.mark.parametrize(
+    ("name", "lacks"),
+    [
+        ("torch", ("merge", "reverse", "backwards", "peephole", "activations", "coupled", "clip")),
+        ("keras", ("reverse", "projection", "peephole", "coupled", "clip")),
+    ],
+)
+def test_a_framework_is_not_asked_for_what_it_has_not_and_who_calls_it_is(name: str, lacks: tuple[str, ...]) -> None:
+    every = {vector.case.id: features(vector.case) for vector in golden(features=of(*FEATURES))}
+
+    def asked(function: Callable[[Case], Result]) -> frozenset[str]:
+        found = doors(function, features="all", profile="training")
+        return frozenset().union(*(every[check.case] for check in found if check.case))
+
+    assert asked(built_in(name)) == of(*FEATURES) - of(*lacks)
+    assert asked(lambda case: built_in(name)(case)) == of(*FEATURES)
+
+
+def test_a_case_that_a_framework_has_not_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["repro", "torch", "reverse-float64"]) == 2
+    assert "torch cannot take the case reverse-float64: torch.nn.LSTM has no reverse" in capsys.readouterr().err
+    layer = Layer(golden()[0].case.params, options=Options(activation="relu"))
+    with pytest.raises(
+        CandidateError, match=r"torch has not what any of the cases asks for: torch\.nn\.LSTM has no activ"
+    ):
+        run(built_in("torch"), "torch", model=model_trials([layer]))
 
 
 def test_a_wrong_network_is_told_which_layer_and_direction_and_which_bug(
