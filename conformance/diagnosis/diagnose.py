@@ -327,8 +327,15 @@ class _Examination:
             note = f"The gradients are {GRADIENTS_ARE[one.hypothesis.gradients]}: they change with it."
             repair += f" {note}"
         title = _numbered([entry.title for entry in entries])
-        evidence = self.reader.evidence
-        faults = tuple(Fault(entry.title, entry.repair, evidence.get(entry.slug, "")) for entry in entries)
+        read = set(one.hypothesis.bugs)
+        faults = tuple(
+            Fault(
+                entry.title,
+                entry.repair,
+                self.reader.evidence(one.hypothesis, entry.slug) if entry.slug in read else "",
+            )
+            for entry in entries
+        )
         return Finding(one.bugs, certain, title, len(one.checks), one.of, repair, faults, note)
 
 

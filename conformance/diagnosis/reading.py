@@ -192,17 +192,11 @@ class Reader:
         Whether its gradients are looked at.
     narrow : bool
         Whether it computes in the next narrower dtype.
-
-    Attributes
-    ----------
-    evidence : dict
-        Slug to where it was read, in a sentence.
     """
 
     def __init__(self, call: Caller, dtype: str, without: frozenset[str], training: bool, narrow: bool) -> None:
         self.call, self.dtype, self.without, self.training, self.narrow = call, dtype, without, training, narrow
         self.close = CLOSE[NARROWER[dtype] if narrow else dtype]
-        self.evidence: dict[str, str] = {}
         self.stages: list[Stage] = []
         self.until = COST
         self.spent = 0  # steps, as the same candidate is to get the same diagnosis however slow the machine is
@@ -339,8 +333,6 @@ class Reader:
             every = now.union(kept, *(self.right(further, other) for other in others))
             if every > begun.right:
                 better.append(Reading(further, every))
-                for slug in further.bugs:
-                    self.evidence.setdefault(slug, self.shown(begun.hypothesis, stage, now - before))
         return better
 
     def possible(self, begun: Reading, stage: Stage, slugs: Sequence[str], masked: bool = False) -> list[str]:
@@ -375,10 +367,6 @@ class Reader:
         yield from combinations(rest, 2)
 
     # What is right.
-
-    def parts(self, stage: Stage) -> frozenset[Part]:
-        """All the parts of a stage."""
-        return stage.parts
 
     def right(self, hypothesis: Hypothesis, stage: Stage) -> frozenset[Part]:
         """The parts that a hypothesis gives as the candidate does."""
@@ -430,6 +418,15 @@ class Reader:
         if (key, case.id) not in self._runs:
             self._runs[key, case.id] = compute()
         return self._runs[key, case.id]
+
+    def evidence(self, hypothesis: Hypothesis, slug: str) -> str:
+        """Where one of a hypothesis' bugs shows beside the others, first; nothing if in no constructed case."""
+        fewer = hypothesis.without(slug)
+        for stage in self.stages:
+            parts = self.right(hypothesis, stage) - self.right(fewer, stage)
+            if parts:
+                return self.shown(fewer, stage, parts)
+        return ""
 
     def shown(self, without: Hypothesis, stage: Stage, parts: frozenset[Part]) -> str:
         """Where a bug was read: a part, the candidate's number there, and what it would be without the bug."""

@@ -47,7 +47,7 @@ TWICE = {
 """What the loops below and beside would enter a second time, as something else that is the same function."""
 
 
-def _read(group: str, slug: str, title: str, repair: str, **methods: Any) -> None:
+def read_off(group: str, slug: str, title: str, repair: str, **methods: Any) -> None:
     """Enter methods that are given, after `self`, what else would be called in their place."""
     if slug in TWICE:
         return
@@ -61,7 +61,7 @@ def _over(kind: type[HookableLSTM], name: str, method: Callable[..., Any]) -> An
     return lambda self, *given: method(self, getattr(super(kind, self), name), *given)
 
 
-def _slug(text: str) -> str:
+def as_slug(text: str) -> str:
     """A formula as a part of a slug."""
     text = f"square of {text[1:-4]}" if text.startswith("(1 - ") else text
     for sign, word in (("np.", ""), ("**2", " squared "), ("*", " times "), ("-", " minus "), ("+", " plus ")):
@@ -78,8 +78,8 @@ for _gate in "ifco":
             return of(step) if gate == its else up(gate, step)
 
         if _name != RIGHT_FACTOR[_gate] and (_gate, _name) != ("f", "c"):
-            _read(
-                "backward", f"grad-{_gate}-times-{_slug(_name)}",
+            read_off(
+                "backward", f"grad-{_gate}-times-{as_slug(_name)}",
                 f"The {NAMES[_gate]}'s gradient is built with {_name} in the place of {RIGHT_FACTOR[_gate]}.",
                 f"d{VALUE[_gate]} = {'dh' if _gate == 'o' else 'dc'} * {RIGHT_FACTOR[_gate]}.",
                 factor=factor,
@@ -98,8 +98,8 @@ for _gate in "ifco":
                 return function(block(step.z, its) if a is None else a)
 
             if not (_formula == _right or (_form == "1" and _of == "z") or (_gate, _form, _of) in CATALOGUED):
-                _read(
-                    "backward", f"grad-{_gate}-slope-{_slug(_formula)}",
+                read_off(
+                    "backward", f"grad-{_gate}-slope-{as_slug(_formula)}",
                     f"The slope of the {NAMES[_gate]} is {_formula} in the place of {_right}.", f"Multiply by {_right}.",
                     slope=slope,
                 )  # fmt: skip
@@ -116,11 +116,11 @@ for _gates in ("i", "f", "c", "ifc"):
     ) -> Any:
         return up(gate, step, d_h, carried if gate in its else d_c, carried)
 
-    _read(
+    read_off(
         "backward", f"grad-{_gates}-without-carried-cell", f"{_whose} is built without the dc that was carried back.",
         "Use the whole dc: what was carried plus what comes through h.", gate_gradient=local,
     )  # fmt: skip
-    _read(
+    read_off(
         "backward", f"grad-{_gates}-without-hidden", f"{_whose} is built of the carried dc alone, without what comes through h.",
         "Use the whole dc: what was carried plus what comes through h.", gate_gradient=carried_alone,
     )  # fmt: skip
@@ -138,39 +138,39 @@ HEADS: dict[str, Callable[[Step], Any]] = {
     "o * (1 - o)": lambda s: s.o * (1 - s.o),
 }  # fmt: skip
 for _name, _operand in HEADS.items():
-    _read(
-        "backward", f"grad-cell-slope-{_slug(_name)}", f"dc is built with {_name} in the place of 1 - np.tanh(c)**2.",
+    read_off(
+        "backward", f"grad-cell-slope-{as_slug(_name)}", f"dc is built with {_name} in the place of 1 - np.tanh(c)**2.",
         f"{OUTPUT_OF}.", head_slope=lambda self, up, step, of=_operand: of(step),
     )  # fmt: skip
 for _name in ("i", "f", "g", "np.tanh(c)", "h"):
-    _read(
-        "backward", f"grad-cell-times-{_slug(_name)}", f"dc is built with {_name} in the place of o.", f"{OUTPUT_OF}.",
+    read_off(
+        "backward", f"grad-cell-times-{as_slug(_name)}", f"dc is built with {_name} in the place of o.", f"{OUTPUT_OF}.",
         head_gate=lambda self, up, step, of=OPERANDS[_name]: of(step),
     )  # fmt: skip
 
 
-def _noting(self: Any, up: Any, step: Step, d_h: Any) -> Any:
+def noting(self: Any, up: Any, step: Step, d_h: Any) -> Any:
     """Remember the step for what is called after."""
     self.now = step
     return up(step, d_h)
 
 
-_read(
+read_off(
     "backward", "grad-cell-slope-on-carry", "dc = (dc + dh * o) * (1 - np.tanh(c)**2): the slope is on what was carried as well.",
     f"{OUTPUT_OF}.", now=None,
-    cell_from_hidden=_noting,
+    cell_from_hidden=noting,
     add_cell=lambda self, up, d_c, local: up(d_c if self.now is None else d_c * self.head_slope(self.now), local),
 )  # fmt: skip
-_read(
+read_off(
     "backward", "grad-hidden-not-into-cell", "dh reaches the output gate alone: nothing of it is added to dc.", f"{OUTPUT_OF}.",
     cell_from_hidden=lambda self, up, step, d_h: np.zeros_like(d_h),
 )  # fmt: skip
 for _name in ("i", "g", "o", "c", "c_prev", "np.tanh(c)"):
-    _read(
-        "backward", f"grad-cell-carry-times-{_slug(_name)}", f"dc is carried back times {_name} in the place of f.", "Carry dc * f.",
+    read_off(
+        "backward", f"grad-cell-carry-times-{as_slug(_name)}", f"dc is carried back times {_name} in the place of f.", "Carry dc * f.",
         carry_cell=lambda self, up, d_c, step, of=OPERANDS[_name]: d_c * of(step),
     )  # fmt: skip
-_read(
+read_off(
     "backward", "grad-cell-carry-squared-forget", "dc is carried back times f twice.", "Carry dc * f.",
     carry_cell=lambda self, up, d_c, step: d_c * step.f**2,
 )  # fmt: skip
@@ -183,7 +183,7 @@ def _two_carries(slug: str, title: str, repair: str, **methods: Any) -> None:
         self.parts = d_c, local
         return up(d_c, local)
 
-    _read("backward", slug, title, repair, parts=None, add_cell=add_cell, **methods)
+    read_off("backward", slug, title, repair, parts=None, add_cell=add_cell, **methods)
 
 
 _two_carries(
@@ -194,7 +194,7 @@ _two_carries(
     "grad-cell-carry-unmended", "Only the dc that was carried is carried on; what comes through h at the step is not.",
     "Carry (dc_next + dc) * f.", carry_cell=lambda self, up, d_c, step: up(d_c, step) if self.parts is None else self.parts[0] * step.f,
 )  # fmt: skip
-_read(
+read_off(
     "backward", "grad-hidden-carry-untransposed", "dh is carried back through U's blocks instead of their transposes.",
     "Carry dz @ U.T.",
     carry_hidden=lambda self, up, dz, U, step: sum(
@@ -208,7 +208,7 @@ def _own_hidden(self: Any, up: Any, d_h: Any, d_output: Any, t: int) -> Any:
     return self.own
 
 
-_read(
+read_off(
     "backward", "grad-hidden-carry-added", "The dh of the later step is carried back itself, beside dz U^T.", "Carry dz @ U.T alone.",
     own=0.0, add_output=_own_hidden, carry_hidden=lambda self, up, dz, U, step: up(dz, U, step) + self.own,
 )  # fmt: skip
@@ -219,7 +219,7 @@ for _place, _gate in enumerate("ifco"):
         dz[:, place * len(U) : (place + 1) * len(U)] = 0
         return up(dz, U, step)
 
-    _read(
+    read_off(
         "backward", f"grad-hidden-carry-misses-gate-{_gate}", f"dh is carried back without the share of the {NAMES[_gate]}.",
         "Sum the shares of all four gates: dz @ U.T.", carry_hidden=without_gate,
     )  # fmt: skip
@@ -254,12 +254,12 @@ def _one_array(place: int, name: str) -> None:
 
     for slug, (text, change) in SHARES.items():
         if (name, slug) != ("d_bias", "of-first-sample"):
-            _read(
+            read_off(
                 "backward", f"grad-{name[2:].replace('_', '-')}-{slug}", f"{name} {text}.", "Sum over the batch.",
                 weight_gradients=lambda self, up, steps, t, dz, change=change: weight_gradients(self, up, steps, t, dz, change),
             )  # fmt: skip
     for slug, (text, change) in TOTALS.items():
-        _read(
+        read_off(
             "backward", f"grad-{name[2:].replace('_', '-')}-{slug}", f"{name} {text}.", "Sum over the steps: +=, not =.",
             accumulate=lambda self, up, old, new, change=change: accumulate(self, up, old, new, change),
         )  # fmt: skip
@@ -268,24 +268,24 @@ def _one_array(place: int, name: str) -> None:
 for _nth, _gradient in enumerate(ARRAYS):
     _one_array(_nth, _gradient)
 for _sample, _part in (("first", slice(0, 1)), ("last", slice(-1, None))):
-    _read(
+    read_off(
         "backward", f"grad-weights-of-{_sample}-sample", f"The weights' gradients are the {_sample} sample's alone.",
         "Sum over the batch.",
         weight_gradients=lambda self, up, steps, t, dz, part=_part: (
             steps[t].x[part].T @ dz[part], steps[t].h[part].T @ dz[part], dz[part].sum(axis=0)
         ),
     )  # fmt: skip
-_read(
+read_off(
     "backward", "grad-recurrent-uses-initial-hidden", "d_recurrent_kernel is built from h0 at every step.", "Use h[t-1].T @ dz[t].",
     weight_gradients=lambda self, up, steps, t, dz: (steps[t].x.T @ dz, steps[0].h.T @ dz, dz.sum(axis=0)),
 )  # fmt: skip
-_read(
+read_off(
     "backward", "grad-recurrent-uses-older-hidden", "d_recurrent_kernel is built from the h of one step too early.",
     "Use h[t-1].T @ dz[t].",
     weight_gradients=lambda self, up, steps, t, dz: (steps[t].x.T @ dz, steps[max(t - 1, 0)].h.T @ dz, dz.sum(axis=0)),
 )  # fmt: skip
 for _end, _step in (("first", 0), ("last", -1)):
-    _read(
+    read_off(
         "backward", f"grad-kernel-uses-{_end}-input", f"d_kernel is built from the {_end} step's x at every step.",
         "Use x[t].T @ dz[t].",
         weight_gradients=lambda self, up, steps, t, dz, of=_step: (steps[of].x.T @ dz, steps[t].h.T @ dz, dz.sum(axis=0)),
@@ -295,7 +295,7 @@ for _k in (2, 3, 4, 5, 10):
     def cut(self: Any, up: Any, T: int, k: int = _k) -> Any:
         return list(reversed(range(T)))[:k]
 
-    _read(
+    read_off(
         "backward", f"grad-truncated-{_k}", f"The backward pass goes over the last {_k} steps.", "Go back over all steps.",
         backward_times=cut,
     )  # fmt: skip
@@ -308,25 +308,25 @@ for _order in ("".join(order) for order in permutations("ifco") if "".join(order
         "Concatenate the gates' gradients in the order of the weights' blocks.",
     )
     for _nth, _array in enumerate(ARRAYS):
-        _read(
+        read_off(
             "backward", f"grad-{_array[2:].replace('_', '-')}-block-order-{_order}", f"{_array} alone has its {_blocks}.", _join,
             write=lambda self, up, dW, dU, db, order=_order, nth=_nth: tuple(
                 reorder_gates(a, "ifco", order) if n == nth else a for n, a in enumerate((dW, dU, db))
             ),
         )  # fmt: skip
     if _order != "ifoc":
-        _read(
+        read_off(
             "backward", f"grad-block-order-{_order}", f"The weights' gradients have their {_blocks}.", _join,
             write=lambda self, up, dW, dU, db, order=_order: tuple(reorder_gates(a, "ifco", order) for a in (dW, dU, db)),
         )  # fmt: skip
-        _read(
+        read_off(
             "backward", f"grad-blocks-mixed-{_order}", f"dz has its {_blocks}, the weights have i, f, c, o.",
             "Concatenate dz in the order of the weights' blocks.",
             gate_gradients=lambda self, up, *given, order=_order: reorder_gates(up(*given), "ifco", order),
         )  # fmt: skip
 
 
-def _finished(slug: str, title: str, repair: str, change: Callable[[dict[str, Any], Any], dict[str, Any]]) -> None:
+def of_gradients(slug: str, title: str, repair: str, change: Callable[[dict[str, Any], Any], dict[str, Any]]) -> None:
     """A bug in the finished gradients."""
 
     class Finished(HookableLSTM):
@@ -337,7 +337,7 @@ def _finished(slug: str, title: str, repair: str, change: Callable[[dict[str, An
     enter("backward", slug, title, "It was read off the numbers.", repair, read_off=True)(Finished)
 
 
-def _times(names: tuple[str, ...], by: Callable[[Any], float]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+def multiplied(names: tuple[str, ...], by: Callable[[Any], float]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """Some gradients times what is made of the case."""
     return lambda result, case: {n: result[n] * result[n].dtype.type(by(case)) for n in names if n in result}
 
@@ -347,14 +347,15 @@ _SCALED: dict[str, tuple[str, ...]] = {name: (name,) for name in (*STATES, *ARRA
 _SCALED |= {"every gradient": (*STATES, *ARRAYS), "each gradient of the weights": ARRAYS}
 for _name, _names in _SCALED.items():
     for _word, _by in (("twice", 2.0), ("half", 0.5), ("minus", -1.0), ("zero times", 0.0)):
-        _finished(
-            f"grad-{_slug(_word)}-{_slug(_name.removeprefix('d_'))}", f"{_name} is {_word} what it should be.", "Take out the factor.",
-            _times(_names, lambda case, by=_by: by),  # type: ignore[misc]  # a default binds the loop's value
+        of_gradients(
+            f"grad-{as_slug(_word)}-{as_slug(_name.removeprefix('d_'))}", f"{_name} is {_word} what it should be.",
+            "Take out the factor.",
+            multiplied(_names, lambda case, by=_by: by),  # type: ignore[misc]  # a default binds the loop's value
         )  # fmt: skip
     if _name in STATES:
-        _finished(
-            f"grad-mean-{_slug(_name.removeprefix('d_'))}", f"{_name} is divided by B.", "A mean belongs into the loss.",
-            _times(_names, lambda case: 1 / len(case.x)),
+        of_gradients(
+            f"grad-mean-{as_slug(_name.removeprefix('d_'))}", f"{_name} is divided by B.", "A mean belongs into the loss.",
+            multiplied(_names, lambda case: 1 / len(case.x)),
         )  # fmt: skip
 for _name in ARRAYS:
     for _place, _gate in enumerate("ifco"):
@@ -367,45 +368,45 @@ for _name in ARRAYS:
             array[..., place * H : (place + 1) * H] = 0
             return {name: array}
 
-        _finished(
-            f"grad-{_slug(_name[2:])}-misses-gate-{_gate}", f"The block {_gate} of {_name} is zero.",
+        of_gradients(
+            f"grad-{as_slug(_name[2:])}-misses-gate-{_gate}", f"The block {_gate} of {_name} is zero.",
             f"Give the {NAMES[_gate]}'s gradient as well.", emptied,
         )  # fmt: skip
-_finished(
+of_gradients(
     "grad-initial-states-swapped", "d_h0 and d_c0 are exchanged.", "Give d_h0, then d_c0.",
     lambda result, case: {"d_h0": result["d_c0"], "d_c0": result["d_h0"]},
 )  # fmt: skip
-_finished(
+of_gradients(
     "grad-x-reversed", "d_x is in reverse order.", "The backward pass goes from the last step to the first: store at t.",
     lambda result, case: {"d_x": np.ascontiguousarray(result["d_x"][:, ::-1])},
 )  # fmt: skip
 
 
-def _cotangents(slug: str, title: str, repair: str, change: Any) -> None:
-    _read("backward", slug, title, repair, cotangents=lambda self, up, case: change(*up(case)))
+def of_cotangents(slug: str, title: str, repair: str, change: Any) -> None:
+    read_off("backward", slug, title, repair, cotangents=lambda self, up, case: change(*up(case)))
 
 
-_cotangents(
+of_cotangents(
     "grad-final-states-swapped",
     "d_h and d_c are exchanged.",
     "Begin with dh = d_h and dc = d_c.",
     lambda y, h, c: (y, c, h),
 )
-_cotangents(
+of_cotangents(
     "grad-output-shifted", "Each step takes the d_output of the step before.", "Add d_output[t] to dh at step t.",
     lambda y, h, c: (np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1), h, c),
 )  # fmt: skip
-_cotangents(
+of_cotangents(
     "grad-output-reversed",
     "d_output is taken in reverse order.",
     "Add d_output[t] to dh at step t.",
     lambda y, h, c: (y[:, ::-1], h, c),
 )
-_read(
+read_off(
     "backward", "grad-final-cell-every-step", "d_c is added to dc at every step.", "Begin with dc = d_c, and add it once.",
     carry_cell=lambda self, up, d_c, step: up(d_c, step) + self.case.d_c * (step.t > 0),
 )  # fmt: skip
-_read(
+read_off(
     "backward", "grad-final-hidden-every-step", "d_h is added to dh at every step.", "Begin with dh = d_h, and add it once.",
     carry_hidden=lambda self, up, dz, U, step: up(dz, U, step) + self.case.d_h * (step.t > 0),
 )  # fmt: skip

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from conformance.diagnosis.bugs.hookable import Step, block
-from conformance.diagnosis.bugs.read_off import ARRAYS, NAMES, _cotangents, _finished, _read, _times
-from conformance.diagnosis.bugs.read_off_forward import _carried, _clip, _finish, _inputs, _logits
+from conformance.diagnosis.bugs.read_off import ARRAYS, NAMES, multiplied, of_cotangents, of_gradients, read_off
+from conformance.diagnosis.bugs.read_off_forward import clipped, of_carried, of_inputs, of_logits, of_results
 from conformance.diagnosis.probes import samples
 
 # Steps.
@@ -26,30 +26,30 @@ def _earlier(a: Any) -> Any:
     return np.concatenate([np.zeros_like(a[:, :1]), a[:, :-1]], axis=1)
 
 
-_cotangents(
+of_cotangents(
     "grad-output-shifted-later", "Each step takes the d_output of the step after.", "Add d_output[t] to dh at step t.",
     lambda y, h, c: (_later(y), h, c),
 )  # fmt: skip
-_cotangents(
+of_cotangents(
     "grad-output-rolled", "Each step takes the d_output of the step after, the last one that of the first.",
     "Add d_output[t] to dh at step t.", lambda y, h, c: (np.roll(y, -1, axis=1), h, c),
 )  # fmt: skip
-_cotangents(
+of_cotangents(
     "grad-output-last-skipped", "The last step's d_output is not used.", "Add d_output[t] to dh at every step.",
     lambda y, h, c: (np.concatenate([y[:, :-1], np.zeros_like(y[:, :1])], axis=1), h, c),
 )  # fmt: skip
-_cotangents(
+of_cotangents(
     "grad-output-first-skipped", "The first step's d_output is not used.", "Add d_output[t] to dh at every step.",
     lambda y, h, c: (np.concatenate([np.zeros_like(y[:, :1]), y[:, 1:]], axis=1), h, c),
 )  # fmt: skip
-_cotangents(
+of_cotangents(
     "grad-output-summed", "Each step takes the sum of all steps' d_output.", "Add d_output[t] to dh at step t.",
     lambda y, h, c: (np.broadcast_to(y.sum(axis=1, keepdims=True), y.shape), h, c),
 )  # fmt: skip
-_cotangents(
+of_cotangents(
     "grad-output-twice", "d_output is added twice.", "Add d_output[t] to dh once.", lambda y, h, c: (2 * y, h, c)
 )
-_cotangents(
+of_cotangents(
     "grad-final-hidden-into-last-output", "d_h is used twice.", "Begin with dh = d_h, and add it once.",
     lambda y, h, c: (np.concatenate([y[:, :-1], y[:, -1:] + h[:, None]], axis=1), h, c),
 )  # fmt: skip
@@ -66,7 +66,7 @@ MOVED: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("first-step-alone", "its own at the first step, zeros elsewhere", lambda a: np.concatenate([a[:, :1], 0 * a[:, 1:]], axis=1)),
 )  # fmt: skip
 for _name, _text, _change in MOVED:
-    _finished(
+    of_gradients(
         f"grad-x-{_name}", f"d_x has at each step that of {_text}.", "d_x[t] = dz[t] @ W.T, stored at t.",
         lambda result, case, change=_change: {"d_x": change(result["d_x"])},  # type: ignore[misc]  # a default binds the loop's value
     )  # fmt: skip
@@ -90,7 +90,7 @@ def _last_carries(slug: str, title: str, repair: str, h: bool = False, c: bool =
             self.seen_c if c and np.shape(self.seen_c) == d_c.shape else d_c, *weights,
         )  # fmt: skip
 
-    _read(
+    read_off(
         "backward",
         slug,
         title,
@@ -120,11 +120,11 @@ for _name, _start, _end in (("first", 1, 0), ("last", 0, 1)):
     def skipping(self: Any, up: Any, T: int, start: int = _start, end: int = _end) -> Any:
         return list(reversed(range(start, T - end)))
 
-    _read(
+    read_off(
         "backward", f"grad-skips-{_name}-step", f"The backward pass leaves out the {_name} step.", "Go back over all steps.",
         backward_times=skipping,
     )  # fmt: skip
-_read(
+read_off(
     "backward", "grad-forward-in-time", "The backward pass goes from the first step to the last.",
     "Go from the last step to the first.", backward_times=lambda self, up, T: list(range(T)),
 )  # fmt: skip
@@ -145,7 +145,7 @@ def _running(places: tuple[int, ...], slug: str, title: str) -> None:
         self.running = {}
         return up(*given)
 
-    _read("backward", slug, title, "Add each step's own share.", accumulate=accumulate, backward=backward)
+    read_off("backward", slug, title, "Add each step's own share.", accumulate=accumulate, backward=backward)
 
 
 for _place, _array in enumerate(ARRAYS):
@@ -165,7 +165,7 @@ def _summed_dz(self: Any, up: Any, step: Step, d_h: Any, d_c: Any, carried: Any)
     return self.dz
 
 
-_read(
+read_off(
     "backward", "grad-logits-running", "dz is summed over the steps where each step's own belongs.", "dz = ..., not dz += ...",
     dz=0.0, gate_gradients=_summed_dz,
 )  # fmt: skip
@@ -179,7 +179,7 @@ def _remembered(slug: str, title: str, repair: str, change: Callable[[list[Step]
         change(steps)
         return up(steps, *given)
 
-    _read("backward", slug, title, repair, backward=backward)
+    read_off("backward", slug, title, repair, backward=backward)
 
 
 def _remember(slug: str, title: str, names: dict[str, str], of: Callable[[list[Step], int], Step]) -> None:
@@ -281,7 +281,7 @@ def _by_sample(slug: str, title: str, keeps: tuple[bool, bool]) -> None:
         states = [np.concatenate([one[n] for one in found]) for n in range(3)]
         return (*states, *(sum(one[n] for one in found) for n in range(3, 6)))
 
-    _read("backward", slug, title, "Begin each sample with its own d_h and d_c.", backward=backward)
+    read_off("backward", slug, title, "Begin each sample with its own d_h and d_c.", backward=backward)
 
 
 _by_sample(
@@ -305,7 +305,7 @@ def _sequential(slug: str, title: str, keeps: tuple[bool, bool]) -> None:
             state = self.carried(rows[-1][-1])
         return [_each(lambda *a: np.concatenate(a), *at_once) for at_once in zip(*rows, strict=True)]
 
-    _read("states", slug, title, "Begin each sample with its own h0 and c0.", forward=forward)
+    read_off("states", slug, title, "Begin each sample with its own h0 and c0.", forward=forward)
 
 
 _sequential("hidden-left-over", "Each sample begins with the h that the one before it ended with.", (True, False))
@@ -320,12 +320,12 @@ for _gate in "ifco":
         def mixed(self: Any, up: Any, gate: str, step: Step, its: str = _gate, a: str = _one, b: str = _other) -> Any:
             return getattr(step, a) * (1 - getattr(step, b)) if gate == its else up(gate, step)
 
-        _read(
+        read_off(
             "backward", f"grad-{_gate}-slope-{_one}-times-1-minus-{_other}",
             f"The slope of the {NAMES[_gate]} is {_one} * (1 - {_other}).",
             f"Multiply by {'1 - g**2' if _gate == 'c' else f'{_gate} * (1 - {_gate})'}.", slope=mixed,
         )  # fmt: skip
-_read(
+read_off(
     "backward", "grad-hidden-added-to-cell", "dh is added to dc as it is, without o * (1 - np.tanh(c)**2).",
     "dc += dh * o * (1 - np.tanh(c)**2).", cell_from_hidden=lambda self, up, step, d_h: d_h,
 )  # fmt: skip
@@ -335,7 +335,7 @@ for _most in (1.0, 5.0):
         norms = {n: float(np.sqrt((result[n].astype(np.float64) ** 2).sum())) for n in ARRAYS if n in result}
         return {n: result[n] * result[n].dtype.type(most / norm) for n, norm in norms.items() if norm > most}
 
-    _finished(
+    of_gradients(
         f"grad-each-clipped-norm-{_most:g}", f"Each of the weights' gradients is scaled down to a norm of {_most:g}.",
         "Leave clipping to the optimizer.", each_to_norm,
     )  # fmt: skip
@@ -346,45 +346,45 @@ for _decay in (0.1, 0.01, 1e-3, 1e-4, 1e-5):
         weights = {"d_kernel": p.kernel, "d_recurrent_kernel": p.recurrent_kernel}
         return {n: result[n] + result[n].dtype.type(by) * w for n, w in weights.items() if n in result}
 
-    _finished(
+    of_gradients(
         f"grad-weight-decay-{_decay:g}", f"{_decay:g} times the weights is added to their gradients.",
         "Leave weight decay to the optimizer.", decayed,
     )  # fmt: skip
 for _array in ARRAYS:
-    _finished(
+    of_gradients(
         f"grad-time-mean-{_array[2:].replace('_', '-')}", f"{_array} is divided by T.", "Sum over time; a mean belongs into the loss.",
-        _times((_array,), lambda case: 1 / case.x.shape[1]),
+        multiplied((_array,), lambda case: 1 / case.x.shape[1]),
     )  # fmt: skip
 
 # The forward pass.
 
-_inputs(
+of_inputs(
     "input-later", "Each step takes the next one's input, the last its own.", "Take x[t] at step t.",
     lambda x, h, c: (np.concatenate([x[:, 1:], x[:, -1:]], axis=1), h, c),
 )  # fmt: skip
-_inputs(
+of_inputs(
     "input-rolled", "Each step takes the input of the one before, the first takes the last one's.", "Take x[t] at step t.",
     lambda x, h, c: (np.roll(x, 1, axis=1), h, c),
 )  # fmt: skip
-_inputs(
+of_inputs(
     "input-reshaped-features", "x is brought to (T, D, B) by reshape instead of transpose.", "Exchange axes with x.transpose.",
     lambda x, h, c: (x.reshape(x.shape[1], x.shape[2], x.shape[0]).transpose(2, 0, 1), h, c),
 )  # fmt: skip
-_inputs(
+of_inputs(
     "input-lagged-from-zero", "Each step takes the input of the one before, the first takes zeros.", "Take x[t] at step t.",
     lambda x, h, c: (_earlier(x), h, c),
 )  # fmt: skip
-_finish(
+of_results(
     "output-before-gate", "output holds tanh(c), without o.", "Store h.",
     lambda y, h, c, s: (np.stack([np.tanh(t.c_next) for t in s], 1), h, c),
 )  # fmt: skip
-_finish("final-cell-squashed-by-gate", "o * tanh(c), which is h, scaled once more by o is given as h.", "Give h.",
+of_results("final-cell-squashed-by-gate", "o * tanh(c), which is h, scaled once more by o is given as h.", "Give h.",
     lambda y, h, c, s: (y, h * s[-1].o, c))  # fmt: skip
-_finish(
+of_results(
     "final-states-averaged", "The final states are the means over the steps.", "Give the last step's.",
     lambda y, h, c, s: (y, np.mean([t.h_next for t in s], 0, dtype=h.dtype), np.mean([t.c_next for t in s], 0, dtype=c.dtype)),
 )  # fmt: skip
-_finish(
+of_results(
     "final-hidden-averaged", "The final h is the mean of all outputs.", "Give the last one.",
     lambda y, h, c, s: (y, np.mean([t.h_next for t in s], 0, dtype=h.dtype), c),
 )  # fmt: skip
@@ -395,32 +395,32 @@ def _lagged_candidate(self: Any, up: Any, i: Any, f: Any, g: Any, o: Any, c: Any
     return up(i, f, before, o, c)
 
 
-_read(
+read_off(
     "cell", "candidate-lagged", "From the second step on, the candidate is that of the step before.", "Use the step's own g.",
     before=None, cell=_lagged_candidate,
 )  # fmt: skip
-_carried(
+of_carried(
     "hidden-carried-tanh", "tanh(h) is carried to the next step.", "Carry h itself.", lambda step, h, c: (np.tanh(h), c)
 )
-_carried(
+of_carried(
     "hidden-carried-without-gate", "tanh(c) is carried as h, without o.", "Carry h itself.",
     lambda step, h, c: (np.tanh(step.c_next), c),
 )  # fmt: skip
-_carried("cell-carried-gated", "o * c is carried as c.", "Carry c itself.", lambda step, h, c: (h, step.o * c))
-_carried(
+of_carried("cell-carried-gated", "o * c is carried as c.", "Carry c itself.", lambda step, h, c: (h, step.o * c))
+of_carried(
     "hidden-added",
     "The old h is added to the new one as it is carried on.",
     "Carry h itself.",
     lambda step, h, c: (step.h + h, c),
 )
-_carried(
+of_carried(
     "cell-added",
     "The old c is added to the new one as it is carried on.",
     "Carry c itself.",
     lambda step, h, c: (h, step.c + c),
 )
 for _gates in ("ifo", "ifco", "o"):
-    _logits(
+    of_logits(
         f"logits-halved-{_gates}", f"The logits of {', '.join(_gates)} are half of what they should be.", "z = x W + h U + b.",
         lambda self, x, h, c, W, U, b, gates=_gates: {
             gate: -0.5 * (x @ block(W, gate) + h @ block(U, gate) + block(b, gate)) for gate in gates
@@ -435,34 +435,34 @@ def _layer_norm(z: Any, parts: int) -> Any:
 
 
 for _parts, _of in ((1, "all four gates together"), (4, "each gate")):
-    _read(
+    read_off(
         "cell", f"logits-normalised-{_parts}", f"The logits are layer-normalised, {_of}.", "Leave the logits as they are.",
         preactivation=lambda self, up, *given, parts=_parts: _layer_norm(up(*given), parts),
     )  # fmt: skip
-_read(
+read_off(
     "cell", "cell-normalised", "The new c is layer-normalised.", "Leave c as it is.",
     cell=lambda self, up, *given: _layer_norm(up(*given), 1),
 )  # fmt: skip
 for _most in (1.0, 2.0, 3.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0):
-    _read(
+    read_off(
         "cell", f"gate-logits-clipped-{_most:g}", f"The gates' logits are clipped to [-{_most:g}, {_most:g}].",
         "Leave the logits as they are.",
-        sigmoid=lambda self, up, z, most=_most: up(_clip(z, -most, most)),
+        sigmoid=lambda self, up, z, most=_most: up(clipped(z, -most, most)),
     )  # fmt: skip
-    _read(
+    read_off(
         "cell", f"all-logits-clipped-{_most:g}", f"All logits, the candidate's too, are clipped to [-{_most:g}, {_most:g}].",
         "Leave the logits as they are.",
-        gate=lambda self, up, gate, z, most=_most: up(gate, _clip(z, -most, most)),
+        gate=lambda self, up, gate, z, most=_most: up(gate, clipped(z, -most, most)),
     )  # fmt: skip
 for _text in ("1e-2", "1e-3", "1e-5", "1e-6", "1e-7", "1e-8", "1e-12"):
-    _read(
+    read_off(
         "cell", f"sigmoid-clipped-{_text}", f"The gates are clipped to [{_text}, 1 - {_text}].", "Leave the gates as they are.",
-        sigmoid=lambda self, up, z, e=float(_text): _clip(up(z), e, 1 - e),
+        sigmoid=lambda self, up, z, e=float(_text): clipped(up(z), e, 1 - e),
     )  # fmt: skip
 for _most in (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 50.0):
-    _read(
+    read_off(
         "cell", f"new-cell-clipped-{_most:g}", f"The new c is clipped to [-{_most:g}, {_most:g}] before h is computed of it.",
-        "Leave c as it is.", cell=lambda self, up, *given, most=_most: _clip(up(*given), -most, most),
+        "Leave c as it is.", cell=lambda self, up, *given, most=_most: clipped(up(*given), -most, most),
     )  # fmt: skip
 
 
@@ -477,11 +477,11 @@ def _tanh_of(form: str) -> Callable[[Any], Any]:
 
 for _form, _text in (("exp", "(e^z - e^-z) / (e^z + e^-z)"), ("exp2", "(e^2z - 1) / (e^2z + 1)")):
     _tanh = _tanh_of(_form)
-    _read(
+    read_off(
         "cell", f"tanh-nan-{_form}", f"tanh is computed as {_text}, which is NaN where that overflows.", "Use np.tanh.",
         candidate=lambda self, up, z, of=_tanh: of(z), squash=lambda self, up, c, of=_tanh: of(c),
     )  # fmt: skip
-    _read(
+    read_off(
         "cell", f"candidate-nan-{_form}", f"The candidate's tanh is computed as {_text}, which is NaN where that overflows.",
         "Use np.tanh.", candidate=lambda self, up, z, of=_tanh: of(z),
     )  # fmt: skip
@@ -500,13 +500,13 @@ for _first, _name in ((1, "first"), (0, "last")):
     def cut(self: Any, up: Any, T: int, first: int = _first) -> Any:
         return up(T) if T == 1 else range(first, T - 1 + first)
 
-    _read(
+    read_off(
         "states", f"skips-{_name}-step", f"The {_name} step is left out.", "Take all steps.",
         times=cut,
         run=_padded,
     )  # fmt: skip
 for _k in (1, 2, 3, 5, 10):
-    _read(
+    read_off(
         "states", f"sequence-truncated-{_k}", f"Only the first {_k} steps are taken.", "Take all steps.",
         times=lambda self, up, T, k=_k: range(min(k, T)),
         run=_padded,
@@ -524,29 +524,29 @@ def _narrow(a: Any) -> Any:
         return a.astype(np.float32).astype(np.float64)
 
 
-_read(
+read_off(
     "states", "numbers-approximated",
     "Numbers are off by about as much as float32 rounds: something is computed in float32, or approximated, as by an epsilon.",
     "Compute in the inputs' dtype, and add nothing to a denominator or a slope.",
 )  # fmt: skip
 _PLAIN = "Make arrays with the inputs' dtype: np.zeros(shape, x.dtype)."
-_finish(
+of_results(
     "output-narrowed", "output is kept in float32, whatever the inputs' dtype is.", _PLAIN,
     lambda y, h, c, s: (_narrow(y), h, c),
 )  # fmt: skip
-_carried(
+of_carried(
     "states-narrowed", "h and c are kept in float32, whatever the inputs' dtype is.", _PLAIN,
     lambda step, h, c: (_narrow(h), _narrow(c)),
 )  # fmt: skip
-_read(
+read_off(
     "cell", "hidden-narrowed", "Each new h is rounded to float32, whatever the inputs' dtype is.", _PLAIN,
     hidden=lambda self, up, *given: _narrow(up(*given)),
 )  # fmt: skip
-_read(
+read_off(
     "cell", "cell-narrowed", "Each new c is rounded to float32, whatever the inputs' dtype is.", _PLAIN,
     cell=lambda self, up, *given: _narrow(up(*given)),
 )  # fmt: skip
-_read(
+read_off(
     "cell", "new-states-narrowed", "Each new h and c is rounded to float32, whatever the inputs' dtype is.", _PLAIN,
     cell=lambda self, up, *given: _narrow(up(*given)), hidden=lambda self, up, *given: _narrow(up(*given)),
 )  # fmt: skip
@@ -554,7 +554,7 @@ for _group, _group_names in {
     "weights": ARRAYS, "x": ("d_x",), "states": ("d_h0", "d_c0"), "every": ("d_x", "d_h0", "d_c0", *ARRAYS),
     **{name[2:].replace("_", "-"): (name,) for name in ARRAYS},
 }.items():  # fmt: skip
-    _finished(
+    of_gradients(
         f"grad-{_group}-narrowed", f"{', '.join(_group_names)}: kept in float32, whatever the inputs' dtype is.", _PLAIN,
         lambda result, case, names=_group_names: {n: _narrow(result[n]) for n in names if n in result},  # type: ignore[misc]  # as above
     )  # fmt: skip
@@ -566,11 +566,11 @@ def _quantised(a: Any) -> Any:
     return (np.round(a / scale) * scale).astype(a.dtype) if scale > 0 and a.dtype.kind == "f" else a
 
 
-_read(
+read_off(
     "weights", "weights-int8", "The kernels are rounded to 8 bits, one scale for each array.", "Use the weights as given.",
     read=lambda self, up, case: tuple(_quantised(a) if n < 2 else a for n, a in enumerate(up(case))),
 )  # fmt: skip
-_read(
+read_off(
     "weights", "weights-float16", "The weights are rounded to float16.", "Use the weights as given.",
     read=lambda self, up, case: tuple(
         a.astype(np.float16).astype(a.dtype) if a.dtype.kind == "f" else a for a in up(case)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.diagnosis.bugs.hookable import block
-from conformance.diagnosis.bugs.read_off import NAMES, _read
+from conformance.diagnosis.bugs.read_off import NAMES, read_off
 
 KERNEL, RECURRENT, BIAS = (0,), (1,), (2,)
 EVERY = (0, 1, 2)
@@ -52,7 +52,7 @@ def _blocks(
     def write(self: Any, up: Any, *gradients: Any) -> Any:
         return tuple(adjoint(a) if n in arrays else a for n, a in enumerate(up(*gradients)))
 
-    _read("weights", slug, title, repair, read=read, write=write)
+    read_off("weights", slug, title, repair, read=read, write=write)
 
 
 PARTS = {
@@ -144,12 +144,12 @@ for _place, _name in ((0, "kernel"), (1, "recurrent")):
             np.ascontiguousarray(a.T).reshape(a.shape) if n == place else a for n, a in enumerate(up(*gradients))
         )
 
-    _read(
+    read_off(
         "weights", f"{_name}-reshaped-for-transpose",
         f"The {_name.replace('recurrent', 'recurrent kernel')} is reshaped where it was to be transposed.",
         "Use a transpose.", read=read_reshaped, write=write_reshaped,
     )  # fmt: skip
-_read(
+read_off(
     "weights", "concat-inputs-swapped", "Weights for [x, h] are applied to [h, x].",
     "Concatenate in the order that the weights' rows have.", read=_split_otherwise, write=_joined_otherwise,
 )  # fmt: skip
