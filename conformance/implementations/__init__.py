@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from conformance.case import Case, Implementation
 from conformance.errors import CandidateError, OracleError
+from conformance.implementations.training import Trainer
+from lstm_ref.training import SGD, Adam, Model
+from lstm_ref.training.losses import Loss
 
 BUILT_IN = {"ref": "reference", "torch": "pytorch", "keras": "keras", "certified": "certified"}
 """What can be a candidate by its name alone: everything that has gradients, in both dtypes."""
@@ -37,23 +41,36 @@ def built_in(name: str, seldom: bool = False) -> Implementation:
     """
     if name not in BUILT_IN | FORWARD_ONLY:
         raise CandidateError(f"there is no implementation {name!r}; the built-in ones are {', '.join(BUILT_IN)}.")
+    module = _installed(name, (BUILT_IN | FORWARD_ONLY)[name])
+    compute: Implementation = getattr(module, "eager", module.compute) if seldom else module.compute
+    return compute
+
+
+def trainer(name: str) -> Callable[[Model, Loss, SGD | Adam], Trainer]:
+    """What makes a trainer of a model, a loss and an optimizer in the framework called `name`: one of `ORACLES`.
+
+    Raises
+    ------
+    OracleError
+        If the framework is not installed.
+    """
+    made: Callable[[Model, Loss, SGD | Adam], Trainer] = _installed(name, f"{BUILT_IN[name]}_training").Trainer
+    return made
+
+
+def refusal(name: str, case: Case) -> str:
+    """Why the implementation called `name` cannot compute a case; empty if it can."""
+    told = getattr(_installed(name, (BUILT_IN | FORWARD_ONLY)[name]), "refusal", None)
+    return "" if told is None else str(told(case))
+
+
+def _installed(name: str, module: str) -> Any:
+    """A module of what is called `name`, or an error that says what is not installed."""
     try:
-        module = _module(name)
+        return import_module(f"conformance.implementations.{module}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in FRAMEWORKS:
             raise OracleError(
                 f"{name} needs {error.name}, which is not installed: pip install 'lstm-conformance[{NEEDS[name]}]'"
             ) from error
         raise
-    compute: Implementation = getattr(module, "eager", module.compute) if seldom else module.compute
-    return compute
-
-
-def refusal(name: str, case: Case) -> str:
-    """Why the implementation called `name` cannot compute a case; empty if it can."""
-    told = getattr(_module(name), "refusal", None)
-    return "" if told is None else str(told(case))
-
-
-def _module(name: str) -> Any:
-    return import_module(f"conformance.implementations.{(BUILT_IN | FORWARD_ONLY)[name]}")
