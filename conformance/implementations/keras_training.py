@@ -7,7 +7,7 @@ a dtype of its own; a learning rate is a float32 variable unless it is given as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -81,8 +81,7 @@ class Trainer:
             self.head = keras.layers.Dense(units, activation, use_bias=model.head.bias is not None, dtype=dtype)
             self.head.build((None, H))
             self.variables += self.head.trainable_variables
-        for variable, weight in zip(self.variables, model.weights.values(), strict=True):
-            variable.assign(weight)
+        self.load(model.weights)
         self.optimizer.build(self.variables)
         self._step = tf.function(self._update, autograph=False)
 
@@ -91,6 +90,11 @@ class Trainer:
         """The model as it is now."""
         arrays = (variable.numpy() for variable in self.variables)
         return self.given.with_weights(dict(zip(self.given.weights, arrays, strict=True)))
+
+    def load(self, weights: Mapping[str, FloatArray]) -> None:
+        """Give the model other weights."""
+        for variable, name in zip(self.variables, self.given.weights, strict=True):
+            variable.assign(weights[name])
 
     def differentiate(self, x: FloatArray, target: Target, state: State | None) -> Differentiated:
         """The loss of a batch and its gradients."""

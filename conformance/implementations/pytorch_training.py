@@ -6,7 +6,7 @@ zero and stays so: one bias is trained, as in Keras.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -55,6 +55,7 @@ class Trainer:
     def __init__(self, model: Model, loss: Loss, optimizer: SGD | Adam) -> None:
         require_known(model, optimizer, "PyTorch", uncorrected=False)
         self.given, self.loss, self.network = model, LOSSES[loss], _Network(model)
+        self.load(model.weights)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = native(optimizer, self.parameters)
 
@@ -64,6 +65,12 @@ class Trainer:
         return self.given.with_weights(
             {name: _array(self.network.get_parameter(theirs)).T.copy() for name, theirs in self._names.items()}
         )
+
+    def load(self, weights: Mapping[str, FloatArray]) -> None:
+        """Give the model other weights."""
+        with torch.no_grad():
+            for name, theirs in self._names.items():
+                self.network.get_parameter(theirs).copy_(torch.tensor(weights[name].T))
 
     def differentiate(self, x: FloatArray, target: Target, state: State | None) -> Differentiated:
         """The loss of a batch and its gradients."""
@@ -111,19 +118,11 @@ class _Network(torch.nn.Module):
         dtype = getattr(torch, params.dtype.name)
         self.lstm = torch.nn.LSTM(params.input_size, params.hidden_size, batch_first=True, dtype=dtype)
         self.head, self.last_step, self.softmax = None, False, False
-        given: dict[str, Any] = {
-            "lstm.weight_ih_l0": params.kernel,
-            "lstm.weight_hh_l0": params.recurrent_kernel,
-            "lstm.bias_ih_l0": params.bias,
-            "lstm.bias_hh_l0": np.zeros(4 * params.hidden_size, params.dtype),
-        }
         if head is not None:
             H, K = head.kernel.shape
             self.head = torch.nn.Linear(H, K, bias=head.bias is not None, dtype=dtype)
             self.last_step, self.softmax = head.last_step, head.softmax
-            given |= {f"head.{'weight' if name == 'kernel' else name}": array for name, array in head.arrays.items()}
-        self.load_state_dict({name: torch.tensor(np.transpose(array)) for name, array in given.items()})
-        self.lstm.bias_hh_l0.requires_grad_(False)
+        torch.nn.init.zeros_(self.lstm.get_parameter("bias_hh_l0").requires_grad_(False))
 
     def forward(self, x: torch.Tensor, state: Tensors | None) -> tuple[torch.Tensor, Tensors]:
         """The prediction, and the state after the last step."""

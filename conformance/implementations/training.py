@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from lstm_ref.errors import UnsupportedError
@@ -28,6 +28,10 @@ class Trainer(Protocol):
     @property
     def model(self) -> Model:
         """The model as it is now."""
+        ...
+
+    def load(self, weights: Mapping[str, FloatArray]) -> None:
+        """Give the model other weights, named as the model's; the optimizer keeps what it remembers."""
         ...
 
     def differentiate(self, x: FloatArray, target: Target, state: State | None) -> Differentiated:
