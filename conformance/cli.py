@@ -67,8 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument(
         "--profile",
-        choices=("forward", "training", "full"),
-        help="default: training if it gives any gradient, else forward; full: training, with all features",
+        choices=("forward", "training", "full", "trajectory"),
+        help="default: training if it gives any gradient, else forward; full: training, with all features; trajectory: training, "
+        "and it is trained",
     )
     check.add_argument(
         "--features",

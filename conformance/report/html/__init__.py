@@ -16,6 +16,7 @@ from conformance.diagnosis.finding import Diagnosis
 from conformance.report.files import write_bytes
 from conformance.report.html import plot, scale
 from conformance.report.html.curves import drawing as drawn_curves
+from conformance.report.html.curves import trainings
 from conformance.report.html.failures import smallest
 from conformance.report.html.matrix import ORACLES, Texts, behaviours, cases, clipped, comment
 from conformance.report.html.overview import ASKED, left_out, nearest, tallies, tally
@@ -60,6 +61,7 @@ def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:
         remarks=by_message(report.remarks),
         not_judged=by_message(report.not_judged),
         charts=plot.charts(report),
+        trainings=trainings(report),
         environment=environment(),
         repeat=repeat,
         again=again,

@@ -4,14 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.report.html.plot import Drawing, ticks
+from conformance.judging.trajectory import Trajectory
+from conformance.report.html.plot import NARROW, WIDE, Drawing, ticks
+from conformance.trial.results import Report
 from lstm_ref.params import FloatArray
 
 
-def drawing(curves: Sequence[FloatArray], name: str, width: int, height: int, first: int = 0) -> Drawing:
+@dataclass(frozen=True)
+class Training:
+    """A training, drawn in two widths: the known losses and those of the candidate.
+
+    Attributes
+    ----------
+    trajectory : Trajectory
+    drawings : list of Drawing
+    """
+
+    trajectory: Trajectory
+    drawings: list[Drawing]
+
+
+def trainings(report: Report) -> list[Training]:
+    """The trainings of a report, those that left the band before the others."""
+    by_verdict = sorted(report.trajectories, key=lambda trajectory: trajectory.left is None and not trajectory.ended)
+    return [
+        Training(
+            each, [drawing([each.expected, each.actual], *size) for size in (("wide", *WIDE), ("narrow", *NARROW))]
+        )
+        for each in by_verdict
+    ]
+
+
+def drawing(curves: Sequence[FloatArray], name: str, width: int, height: int) -> Drawing:
     """Curves in one size.
 
     Parameters
@@ -20,8 +48,6 @@ def drawing(curves: Sequence[FloatArray], name: str, width: int, height: int, fi
         A curve ends where it is not finite; what is 0 or below has no place on it.
     name : str
     width, height : int
-    first : int
-        The number of the first point, on the horizontal axis.
     """
     drawable = [_drawable(curve) for curve in curves]
     every = np.array([value for points in drawable for _, value in points] or [1.0])
@@ -37,7 +63,7 @@ def drawing(curves: Sequence[FloatArray], name: str, width: int, height: int, fi
 
     apart = max(1, math.ceil((high - low) / 6))
     rules = [(y(10.0**p), f"{10.0**p:g}" if abs(p) < 4 else f"1e{p}") for p in range(low, high + 1) if p % apart == 0]
-    places = [(x(place), place + first) for place in ticks(last + 1, 8 if width < 500 else 14)]
+    places = [(x(place), place) for place in ticks(last + 1, 8 if width < 500 else 14)]
     paths = [[(x(place), y(value)) for place, value in points] for points in drawable]
     return Drawing(name, width, height, rules, 0.0, places, paths)
 
