@@ -13,6 +13,9 @@ from conformance.errors import MISUSE
 
 CANDIDATE = "path/to/file.py:NAME, package.module:NAME, or a built-in: ref, torch, keras, certified"
 
+TASKS = ("sine", "counting", "vectors", "classification", "cell")
+"""What `train` knows: the names of `conformance.cases.tasks`, which needs NumPy, and this is to start at once."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status: 0 conforms, 1 does not conform, 2 misuse."""
@@ -64,8 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument(
         "--profile",
-        choices=("forward", "training", "full"),
-        help="default: training if it gives any gradient, else forward; full: training, with all features",
+        choices=("forward", "training", "full", "trajectory"),
+        help="default: training if it gives any gradient, else forward; full: training, with all features; trajectory: training, "
+        "and it is trained",
     )
     check.add_argument(
         "--features",
@@ -135,6 +139,15 @@ def _parser() -> argparse.ArgumentParser:
         help="diagnose each, and N random LSTMs with up to five bugs, and list what is confused with what",
     )
     bugs.set_defaults(run="catalogue:show")
+
+    train = command(
+        "train", "train a task in lstm_ref, PyTorch and Keras from the same weights, and compare the losses"
+    )
+    train.add_argument("task", metavar="TASK", choices=TASKS, help=f"one of {', '.join(TASKS)}")
+    train.add_argument("--epochs", type=_count, metavar="N", help="so many, rather than the task's own")
+    train.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="default: float64")
+    train.add_argument("--plot", type=Path, metavar="F.svg", help="draw the losses of all of them over each other")
+    train.set_defaults(run="training:train")
 
     bench = command("bench", "time lstm_ref beside PyTorch, Keras, onnxruntime, onnx and the bare matrix products")
     bench.add_argument("--grid", choices=("small", "full"), default="small", help="which sizes (default: small)")

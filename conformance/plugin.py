@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lstm-candidate", metavar="SPEC", help="with --pyargs conformance: put this candidate on trial")
     group.addoption(
         "--lstm-profile",
-        choices=("forward", "training", "full"),
+        choices=("forward", "training", "full", "trajectory"),
         help="what to ask of it (default: training if it gives any gradient, else forward)",
     )
     group.addoption(

@@ -88,8 +88,8 @@ def repro(options: argparse.Namespace) -> int:
     from conformance.trial.worker import Worker
 
     words = options.case.split(":")
-    if words[0] == "behaviour":
-        raise CandidateError(f"{options.case!r} is a check of behaviour, which no single case shows.")
+    if words[0] in ("behaviour", "trajectory"):
+        raise CandidateError(f"{options.case!r} is a check of {words[0]}, which no single case shows.")
     oracle = words[0] if words[0] in ("torch", "keras", "certified") else "fixtures"
     id = ":".join(words[: 1 if oracle == "fixtures" else 2])  # the id of a check has its quantity behind the case's
     every = frozenset(FEATURES)

@@ -41,11 +41,13 @@ def listing(options: argparse.Namespace) -> int:
 def verify(options: argparse.Namespace) -> int:
     """Verify schema, hashes, frameworks and, if asked, every number."""
     from conformance.errors import FixtureError
+    from conformance.fixtures import training
     from conformance.fixtures import verify as verification
 
     try:
         with Bar("proving" if options.certify else "checking") as bar:
             said = verification.verify(_folder(options), options.certify, bar.update)
+            said += training.verify(_folder(options), options.certify, bar.update)
     except FixtureError as error:
         print(f"lstm-conformance: {error}", file=sys.stderr)
         return DOES_NOT
@@ -56,10 +58,12 @@ def verify(options: argparse.Namespace) -> int:
 def generate(options: argparse.Namespace) -> int:
     """Make the golden vectors anew."""
     from conformance.fixtures import generate as generation
+    from conformance.fixtures import training
     from conformance.fixtures.store import writable
 
     folder = options.folder or writable()
     with Bar("making") as bar:
         count = generation.generate(folder, bar.update)
-    print(f"{count} vectors are in {folder}")
+        trainings = training.generate(folder, bar.update)
+    print(f"{count} vectors and {trainings} trainings are in {folder}")
     return CONFORMS

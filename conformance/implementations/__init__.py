@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from conformance.case import Case, Implementation
 from conformance.errors import CandidateError, OracleError
+from conformance.implementations.training import Trainer
+from lstm_ref.training import SGD, Adam, Model
+from lstm_ref.training.losses import Loss
 
 BUILT_IN = {"ref": "reference", "torch": "pytorch", "keras": "keras", "certified": "certified"}
 """What can be a candidate by its name alone: everything that has gradients, in both dtypes."""
@@ -44,30 +48,41 @@ def built_in(name: str, seldom: bool = False) -> Implementation:
     """
     if name not in BUILT_IN | FORWARD_ONLY:
         raise CandidateError(f"there is no implementation {name!r}; the built-in ones are {', '.join(BUILT_IN)}.")
+    module = _installed(name, (BUILT_IN | FORWARD_ONLY)[name])
+    compute: Implementation = getattr(module, "eager", module.compute) if seldom else module.compute
+    return compute
+
+
+def trainer(name: str) -> Callable[[Model, Loss, SGD | Adam], Trainer]:
+    """What makes a trainer of a model, a loss and an optimizer in the framework called `name`: one of `ORACLES`.
+
+    Raises
+    ------
+    OracleError
+        If the framework is not installed.
+    """
+    made: Callable[[Model, Loss, SGD | Adam], Trainer] = _installed(name, f"{BUILT_IN[name]}_training").Trainer
+    return made
+
+
+def refusal(name: str, case: Case) -> str:
+    """Why the implementation called `name` cannot compute a case; empty if it can."""
+    return str(_installed(name, REFUSALS[name]).refusal(case)) if name in REFUSALS else ""
+
+
+def _installed(name: str, module: str) -> Any:
+    """A module of what is called `name`, or an error that says what is not installed."""
     try:
-        module = _module(name)
+        return import_module(f"conformance.implementations.{module}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in FRAMEWORKS:
             raise OracleError(
                 f"{name} needs {error.name}, which is not installed: pip install 'lstm-conformance[{NEEDS[name]}]'"
             ) from error
         raise
-    compute: Implementation = getattr(module, "eager", module.compute) if seldom else module.compute
-    return compute
 
 
 def name_of(function: object) -> str:
     """The name of a built-in implementation, and none of any other function."""
     module = getattr(function, "__module__", "")
     return next((name for name, file in BUILT_IN.items() if module == f"{__name__}.{file}"), "")
-
-
-def refusal(name: str, case: Case) -> str:
-    """Why the implementation called `name` cannot compute a case; empty if it can."""
-    if name not in REFUSALS:
-        return ""
-    return str(import_module(f"{__name__}.{REFUSALS[name]}").refusal(case))
-
-
-def _module(name: str) -> Any:
-    return import_module(f"{__name__}.{(BUILT_IN | FORWARD_ONLY)[name]}")

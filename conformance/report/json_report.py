@@ -12,6 +12,7 @@ from typing import Any
 
 from conformance.diagnosis.finding import Diagnosis, Finding
 from conformance.errors import BaselineError
+from conformance.judging.trajectory import Trajectory
 from conformance.report.files import write_json
 from conformance.trial.results import CheckResult, Report
 from conformance.trial.runner import environment
@@ -98,6 +99,20 @@ def explanation(finding: Finding) -> dict[str, Any]:
     }
 
 
+def followed(trajectory: Trajectory) -> dict[str, Any]:
+    """A training with all its losses."""
+    return {
+        "task": trajectory.task,
+        "dtype": trajectory.dtype,
+        "left": trajectory.left,
+        "ended": trajectory.ended,
+        "worst": number(trajectory.worst),
+        "expected": trajectory.expected.tolist(),
+        "allowed": trajectory.allowed.tolist(),
+        "actual": [number(loss) for loss in trajectory.actual.tolist()],
+    }
+
+
 NOTHING = Diagnosis()
 
 
@@ -134,6 +149,7 @@ def as_dict(report: Report, diagnosis: Diagnosis) -> dict[str, Any]:
             {"id": r.id, "status": r.status, "share": None if r.share is None else number(round(r.share, 6))}
             for r in report.results
         ],
+        "trajectories": [followed(trajectory) for trajectory in report.trajectories],
         "environment": environment(),
     }
 

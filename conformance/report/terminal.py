@@ -14,7 +14,7 @@ from conformance.diagnosis.finding import Diagnosis
 from conformance.report.json_report import NOTHING, Changes, by_message, explained, headline, not_given, standing
 from conformance.trial.checks import CHECKS
 from conformance.trial.model import first_wrong
-from conformance.trial.results import STATUSES, CheckResult, Report
+from conformance.trial.results import STATUSES, TRAJECTORY, CheckResult, Report
 
 MOST, FEW = 12, 4
 """How many entries of a list are shown before the rest is counted."""
@@ -61,6 +61,7 @@ def show(
     console.print(_table(report))
     _diagnosis(diagnosis, report, console)
     _layers(report, console)
+    _trajectories(report, console)
     _failures(report, spec, console)
     if changes is not None:
         _changes(changes, console)
@@ -90,7 +91,7 @@ def _table(report: Report) -> Table:
     for heading in shown:
         table.add_column(heading, justify="right")
     table.add_column("worst error / allowed", justify="right")
-    for name in (*KINDS, *CHECKS):
+    for name in (*KINDS, *CHECKS, TRAJECTORY):
         members = [r for r in report.of_profile(report.profile) if kind_of(r.quantity) == name]
         if not members:
             continue
@@ -160,8 +161,17 @@ def _layers(report: Report, console: Console) -> None:
         console.print("  all are right: it is the output that is not", highlight=False)
 
 
+def _trajectories(report: Report, console: Console) -> None:
+    """How each training went, beside the known one."""
+    if report.trajectories:
+        console.print("\nTrained with its gradients, losses beside those of PyTorch and Keras:", highlight=False)
+    for trajectory in report.trajectories:
+        style = "red" if trajectory.left is not None or trajectory.ended else ""
+        console.print(f"  {trajectory.dtype}  {escape(str(trajectory))}", style=style, highlight=False, soft_wrap=True)
+
+
 def _failures(report: Report, spec: str, console: Console) -> None:
-    for result in [r for r in report.failures if r.behaviour][:MOST]:
+    for result in [r for r in report.failures if r.behaviour and r.quantity != TRAJECTORY][:MOST]:
         console.print(f"\n{result.id}\n  {escape(result.message)}", highlight=False, soft_wrap=True)
     for kind, ids in by_message(report.remarks).items():
         console.print(f"\nRemark, {', '.join(ids)}\n  {escape(kind)}", highlight=False, soft_wrap=True)

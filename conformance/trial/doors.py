@@ -11,11 +11,13 @@ from typing import Any
 from conformance.case import Case
 from conformance.cases.features import FEATURES
 from conformance.errors import CandidateError
+from conformance.fixtures.trajectories import Frozen
 from conformance.trial.call import SECONDS, InThread
 from conformance.trial.checks import CHECKS
 from conformance.trial.declare import asked_features, declared, declared_features, excused, meets, named_features
 from conformance.trial.results import PROFILES, CheckResult, Trial, asks_for, profile_of
 from conformance.trial.runner import behaviour_cases, behaviours, judge, trials
+from conformance.trial.trajectory import require_trainable, to_train, trained, training_id
 
 
 class ConformanceRemark(UserWarning):
@@ -92,8 +94,8 @@ def checks(
     against : str
         "fixtures", "torch", "keras" or "all".
     profile : str, optional
-        "training", "forward" for the forward pass alone, or "full" for all features. When not given, the candidate is called
-        once: "training" if it gives any gradient.
+        "training", "forward" for the forward pass alone, "full" for all features, or "trajectory", which has it trained as well.
+        When not given, the candidate is called once: "training" if it gives any gradient.
     seconds : float
         How long a call may take.
     strict : bool
@@ -109,6 +111,8 @@ def checks(
     if profile is not None and profile not in PROFILES:
         raise CandidateError(f"profile={profile!r} is none of {', '.join(PROFILES)}.")
     without = declared(function)
+    if profile == "trajectory":
+        require_trainable("the candidate", without)
     wanted = frozenset(FEATURES) if profile == "full" else named_features(features) | declared_features(function)
     has = asked_features(wanted, without)
     call = InThread(function, seconds)
@@ -136,6 +140,10 @@ def checks(
     def of_behaviour(id: str) -> Check:
         return Check(id, "", lambda: behaved()[id], lambda: [behaved()[id]], strict=strict)
 
+    def of_training(known: Frozen, dtype: str) -> Check:
+        decide = cache(lambda: trained(call, known, dtype, without)[0])
+        return Check(training_id(known, dtype), "", decide, lambda: [decide()], strict=strict)
+
     found = [
         by_value(trial, quantity)
         for trial in met
@@ -146,9 +154,9 @@ def checks(
         raise CandidateError(
             f"the candidate declares that it is without {', '.join(sorted(without))}: nothing is left to check."
         )
-    return found + [
-        of_behaviour(f"behaviour:{name}:{case.dtype}") for case in behaviour_cases(without) for name in CHECKS
-    ]
+    found += [of_behaviour(f"behaviour:{name}:{case.dtype}") for case in behaviour_cases(without) for name in CHECKS]
+    trainings = to_train(without, has) if profile == "trajectory" else []
+    return found + [of_training(known, dtype) for known, dtype in trainings]
 
 
 def parametrize(

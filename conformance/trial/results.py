@@ -11,11 +11,16 @@ from conformance.case import FORWARD, KINDS, QUANTITIES, Case, Result, is_gradie
 from conformance.cases.features import FEATURES, features
 from conformance.judging.compare import Comparison
 from conformance.judging.tolerance import Allowed
+from conformance.judging.trajectory import Trajectory
 from conformance.trial.checks import CHECKS
 
-PROFILES = {"forward": FORWARD, "training": QUANTITIES, "full": QUANTITIES}
+PROFILES = {"forward": FORWARD, "training": QUANTITIES, "full": QUANTITIES, "trajectory": QUANTITIES}
 """Profile to the quantities of a plain case that it asks for; behaviour is asked for in each. The full one is the training one
-with every feature that a candidate does not declare to be without."""
+with every feature that a candidate does not declare to be without; the trajectory one has the candidate trained, besides."""
+ON_DEMAND = ("full", "trajectory")
+"""The profiles that there is a verdict in only if they are asked for."""
+TRAJECTORY = "trajectory"
+"""What the check of a training is called, where others have a quantity."""
 
 STATUSES = {
     "passed": "passed",
@@ -73,8 +78,8 @@ class CheckResult:
 
     @property
     def behaviour(self) -> bool:
-        """Whether it is about behaviour rather than values."""
-        return self.quantity in CHECKS
+        """Whether it is about behaviour rather than the values of a case."""
+        return self.quantity in CHECKS or self.quantity == TRAJECTORY
 
     @property
     def share(self) -> float | None:
@@ -112,6 +117,8 @@ class Report:
         The words of the command line that name the model whose cases these are; empty for the suite's own.
     not_given : mapping of str to int
         Why a framework was not given some cases, all of whose features it has, to how many those are.
+    trajectories : tuple of Trajectory
+        How its losses went when it was trained, if it was asked for that.
     """
 
     candidate: str
@@ -127,6 +134,7 @@ class Report:
     features: frozenset[str] = frozenset()
     model: tuple[str, ...] = ()
     not_given: Mapping[str, int] = field(default_factory=dict)
+    trajectories: tuple[Trajectory, ...] = ()
 
     def of_network(self, trial: str) -> bool:
         """Whether a trial's case has features, rather than being a plain LSTM."""
@@ -138,24 +146,30 @@ class Report:
 
     @cached_property
     def plain(self) -> Report:
-        """The report on the plain LSTM alone."""
-        results = tuple(r for r in self.results if not self.of_network(r.trial))
+        """The report on the plain LSTM alone, without what it was trained on."""
+        results = tuple(r for r in self.of_profile("training") if not self.of_network(r.trial))
         trials = {id: trial for id, trial in self.trials.items() if not self.of_network(id)}
         given = {id: result for id, result in self.given.items() if not self.of_network(id)}
         return replace(self, results=results, trials=trials, given=given)
 
     def of_profile(self, profile: str) -> tuple[CheckResult, ...]:
         """The results that a profile asks for."""
-        return self.results if profile != "forward" else self._forward
+        if profile == "trajectory":
+            return self.results
+        return self._forward if profile == "forward" else self._untrained
+
+    @cached_property
+    def _untrained(self) -> tuple[CheckResult, ...]:
+        return tuple(r for r in self.results if r.quantity != TRAJECTORY)
 
     @cached_property
     def _forward(self) -> tuple[CheckResult, ...]:
-        return tuple(r for r in self.results if r.behaviour or asks_for("forward", r.quantity))
+        return tuple(r for r in self._untrained if r.behaviour or asks_for("forward", r.quantity))
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        """The profiles that there is a verdict in: the full one only if it was asked for."""
-        return tuple(name for name in PROFILES if name != "full" or self.profile == "full")
+        """The profiles that there is a verdict in: those on demand only if they were asked for."""
+        return tuple(name for name in PROFILES if name not in ON_DEMAND or self.profile == name)
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from conformance.trial.call import SECONDS, SLOW, Caller, Outcome, caller, copie
 from conformance.trial.checks import CHECKS, OF_NETWORKS, VECTOR, CallFailed, Check, NotApplicable, NotJudged, Remark
 from conformance.trial.declare import asked_features, excused, meets, reduced
 from conformance.trial.results import PROFILES, CheckResult, Report, Trial, profile_of
+from conformance.trial.trajectory import require_trainable, to_train, trained
 
 Value = TypeVar("Value")
 
@@ -209,8 +210,8 @@ def run(
     against : str
         One of `AGAINST`.
     profile : str, optional
-        "forward", "training" or "full", which asks for all features; when not given, "training" if the candidate gives any
-        gradient.
+        "forward", "training", "full", which asks for all features, or "trajectory", which has the candidate trained as well; when
+        not given, "training" if the candidate gives any gradient.
     seconds : float
         How long a call may take; what calls it knows that by itself.
     strict : bool
@@ -227,10 +228,17 @@ def run(
     Raises
     ------
     CandidateError
-        If it returned what cannot be compared throughout: it does not keep the contract at all.
+        If it returned what cannot be compared throughout: it does not keep the contract at all. If it is to be trained, and
+        declares that it lacks what that takes, or the cases are a model's.
     """
     call = caller(candidate, seconds)
     without = call.without
+    if profile == "trajectory":
+        if model is not None:
+            raise CandidateError(
+                "the profile trajectory has tasks with weights of their own: it does not go with a model."
+            )
+        require_trainable(name, without)
     if model is not None:
         features = _features_of(model)
         if lacking := features & without:
@@ -260,6 +268,9 @@ def run(
     profile = profile or profile_of(r.quantity for r in results if r.comparison is not None)
     behaving = behaviour_cases(without) if model is None else _of_each_dtype(met)
     results += behaviours(call, without, PROFILES[profile], behaving)
+    trainings = to_train(without, asked) if profile == "trajectory" else []
+    followed = [trained(call, known, dtype, without) for known, dtype in trainings]
+    results += [result for result, _ in followed]
     sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaving}
     kept = {trial.id: trial for trial in met}
     return Report(
@@ -276,6 +287,7 @@ def run(
         asked,
         words,
         not_given,
+        tuple(trajectory for _, trajectory in followed if trajectory is not None),
     )
 
 

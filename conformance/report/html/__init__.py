@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from conformance.diagnosis.finding import Diagnosis
 from conformance.report.files import write_bytes
 from conformance.report.html import plot, scale
+from conformance.report.html.curves import drawing as drawn_curves
+from conformance.report.html.curves import trainings
 from conformance.report.html.failures import smallest
 from conformance.report.html.matrix import ORACLES, Texts, behaviours, cases, clipped, comment
 from conformance.report.html.overview import ASKED, left_out, nearest, tallies, tally
@@ -21,6 +24,7 @@ from conformance.report.json_report import by_message, explained, headline, not_
 from conformance.report.junit import printable
 from conformance.trial.results import Report
 from conformance.trial.runner import environment
+from lstm_ref.params import FloatArray
 
 
 def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:
@@ -57,6 +61,7 @@ def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:
         remarks=by_message(report.remarks),
         not_judged=by_message(report.not_judged),
         charts=plot.charts(report),
+        trainings=trainings(report),
         environment=environment(),
         repeat=repeat,
         again=again,
@@ -69,6 +74,25 @@ def render(report: Report, diagnosis: Diagnosis, spec: str) -> str:
         },
     )
     return printable(document)
+
+
+PLOT = (694, 320)
+"""The size of a plot that is a file of its own, without what is written around it."""
+
+
+def plotted(title: str, across: str, curves: Mapping[str, FloatArray]) -> str:
+    """Up to three curves over each other, as an SVG file.
+
+    Parameters
+    ----------
+    title : str
+    across : str
+        What the horizontal axis counts, from 0.
+    curves : mapping of str to array (N,)
+        Name to curve.
+    """
+    drawing = drawn_curves([*curves.values()], "plot", *PLOT)
+    return _templates().get_template("plot.svg").render(title=title, across=across, names=list(curves), drawing=drawing)
 
 
 def write(report: Report, path: Path, diagnosis: Diagnosis, spec: str) -> None:

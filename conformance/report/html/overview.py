@@ -12,6 +12,7 @@ ASKED = {
     "forward": "the forward pass",
     "training": "the forward pass and all gradients",
     "full": "the forward pass and all gradients of every feature",
+    "trajectory": "the forward pass, all gradients, and training with them",
 }
 """Profile to what it asks for."""
 NEAREST = 8

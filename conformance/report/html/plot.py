@@ -181,12 +181,12 @@ def drawing(drawn: Sequence[Line], name: str, width: int, height: int) -> Drawin
     rules = [(y(10.0**p), f"{10.0**p:g}" if abs(p) < 4 else f"1e{p}") for p in powers]
     rules += [(height, "0")] if zeros else []
     rules += [(0, "∞")] if infinite else []
-    ticks = [(x(t), t) for t in _ticks(T, 8 if width < 500 else 14)]
+    places = [(x(t), t) for t in ticks(T, 8 if width < 500 else 14)]
     paths = [[(x(t), y(float(share), k)) for t, share in enumerate(line.shares)] for k, line in enumerate(drawn)]
-    return Drawing(name, width, height, rules, y(1.0), ticks, paths)
+    return Drawing(name, width, height, rules, y(1.0), places, paths)
 
 
-def _ticks(T: int, most: int) -> list[int]:
-    """Round steps, at most so many."""
+def ticks(T: int, most: int) -> list[int]:
+    """Round numbers below T, at most so many."""
     apart = next(m * 10**k for k in range(9) for m in (1, 2, 5) if (T - 1) / (m * 10**k) < most)
     return list(range(0, T, apart))
