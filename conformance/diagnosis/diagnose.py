@@ -30,6 +30,8 @@ FIRST_CALLS, FEW_CALLS = 32, 6
 """Of a candidate that keeps something between its calls, so many of the first are explained, so many are read."""
 REFINEMENTS = 3
 """How many golden cases that what was read does not explain are read as well."""
+LEAST = 0.05
+"""What explains no more of the failing checks than this share is not named: it may fit the smallest cases alone."""
 SOME = 2
 """So many readings are held against every case where none gives all of what was read."""
 DERIVING = 1.0
@@ -196,7 +198,7 @@ class _Examination:
         explained.sort(key=lambda one: one.hypothesis.gradients != FORMULAS)
         equal: dict[frozenset[str], Explanation] = {}
         for one in explained:
-            if one.rank == rank and one.bugs and one.checks:
+            if one.rank == rank and one.bugs and len(one.checks) > LEAST * one.of:
                 equal.setdefault(frozenset(one.bugs), one)
         return list(equal.values())
 
