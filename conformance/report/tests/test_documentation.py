@@ -22,7 +22,7 @@ COMPARED = {
     "README.md": 4,
     "conformance/README.md": 9,
     "conformance/bench/README.md": 1,
-    "conformance/diagnosis/README.md": 2,
+    "conformance/diagnosis/README.md": 3,
     "conformance/zoo/README.md": 7,
     "fixtures/README.md": 1,
     "lstm_ref/README.md": 8,
