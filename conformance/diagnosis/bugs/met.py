@@ -24,7 +24,6 @@ MET = {
     "grad-final-cell-every-step": "Hidden by T = 1 and by losses on the outputs alone.",
     "grad-block-order-cifo": "Only the weights' gradients are wrong, all three in the same way.",
     "grad-logits-clipped-1": "Only where gradients are large.",
-    "grad-hidden-carry-clipped-1": "Only where gradients are large.",
     "grad-cache-last-new-cell": "Hidden by T = 1: one array for c is written to at every step.",
     "grad-cell-left-over": "The first sample is right; hidden by B = 1.",
     "grad-hidden-cut-between-steps": "Hidden by T = 1: d_x of the last step is right.",

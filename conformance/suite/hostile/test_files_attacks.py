@@ -177,8 +177,8 @@ def test_more_groups_than_can_be_listed_in_time_are_refused_with_their_number(tm
         for k in range(500):
             file.create_group(f"{k}")
         with pytest.raises(hdf5_process.UnsafeError, match="so many groups and tensors, more than 200, "):
-            listing(h5py, file, deadline=0.0)
-        listing(h5py, file, deadline=1e9)
+            listing(h5py, file, size=0, deadline=0.0)
+        listing(h5py, file, size=0, deadline=1e9)
 
 
 def test_a_child_that_may_not_have_as_much_as_it_asks_for_makes_do(tmp_path: Path) -> None:
