@@ -16,7 +16,7 @@ from conformance.case import Case, Result
 from conformance.cases.draw import Draw
 from conformance.diagnosis.bugs.catalogue import bugs
 from conformance.diagnosis.bugs.declarations import USUAL, cases
-from conformance.diagnosis.bugs.hypothesis import AS_GIVEN, AS_READ, FORMULAS, STEPWISE, Hypothesis
+from conformance.diagnosis.bugs.hypothesis import AS_GIVEN, AS_READ, EXCLUDED, FORMULAS, STEPWISE, Hypothesis
 from conformance.diagnosis.diagnose import DTYPES, diagnose
 from conformance.diagnosis.finding import Finding
 from conformance.diagnosis.reading import LEAKS, OBSERVED
@@ -64,10 +64,13 @@ class Unknown:
 
     @cached_property
     def shows(self) -> bool:
-        """Whether each of its bugs changes numbers that it gives, beside the others."""
-        numbers = self._numbers(self.bugs)
-        fewer = (self._numbers(tuple(other for other in self.bugs if other != slug)) for slug in self.bugs)
-        return all(any(map(_differ, numbers, other)) for other in fewer)
+        """Whether each of its bugs changes numbers that it gives, beside the others; not so of bugs that exclude each other."""
+        try:
+            numbers = self._numbers(self.bugs)
+            fewer = (self._numbers(tuple(other for other in self.bugs if other != slug)) for slug in self.bugs)
+            return all(any(map(_differ, numbers, other)) for other in fewer)
+        except EXCLUDED:
+            return False
 
     def equals(self, slugs: tuple[str, ...]) -> bool:
         """Whether these bugs, with gradients of some kind, are the same numbers."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from conformance.case import QUANTITIES, Case, Result
 from conformance.diagnosis.bugs.catalogue import GROUPS, readable
-from conformance.diagnosis.bugs.hypothesis import FORMULAS, GRADIENTS_ARE, TRUE, Hypothesis
+from conformance.diagnosis.bugs.hypothesis import EXCLUDED, FORMULAS, GRADIENTS_ARE, TRUE, Hypothesis
 from conformance.diagnosis.evidence import ALIKE, DERIVED, Observation, in_proportion, narrow, observe
 from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement, is_wrong
 from conformance.diagnosis.locate import locate
@@ -261,8 +261,12 @@ class _Examination:
             affordable = hypothesis.gradients != TRUE or (
                 o.weight <= DERIVED and o.case.id.startswith(PLAIN) and time.process_time() < end
             )
-            with np.errstate(all="ignore"):
-                result = (lstm if affordable else forward)(o.case)
+            try:
+                with np.errstate(all="ignore"):
+                    result = (lstm if affordable else forward)(o.case)
+            except EXCLUDED:
+                odd.append(o)
+                continue
             if o.case.dtype.name not in self.dtypes:
                 continue
             differing = o.differing(result)

@@ -20,6 +20,7 @@ from conformance.diagnosis.bugs.catalogue import readable
 from conformance.diagnosis.bugs.hypothesis import (
     AS_GIVEN,
     AS_READ,
+    EXCLUDED,
     FORMULAS,
     STEPWISE,
     TRUE,
@@ -374,7 +375,10 @@ class Reader:
 
     def right(self, hypothesis: Hypothesis, stage: Stage) -> frozenset[Part]:
         """The parts that a hypothesis gives as the candidate does."""
-        return stage.same(self.results(hypothesis, stage), self.close)
+        try:
+            return stage.same(self.results(hypothesis, stage), self.close)
+        except EXCLUDED:
+            return frozenset()
 
     def touched(self, slug: str, known: Hypothesis, stage: Stage) -> frozenset[Part]:
         """The parts that a bug changes in an LSTM whose forward pass is as far as it is known."""
@@ -386,7 +390,10 @@ class Reader:
                 stage.seen[-1].case,
                 lambda: stage.given(self.results(start, stage)),
             )
-            self._touched[key] = stage.parts - given.same(self.results(start.also(slug), stage), self.close)
+            try:
+                self._touched[key] = stage.parts - given.same(self.results(start.also(slug), stage), self.close)
+            except EXCLUDED:
+                self._touched[key] = frozenset()
         return self._touched[key]
 
     def results(self, hypothesis: Hypothesis, stage: Stage) -> list[Result]:

@@ -24,6 +24,8 @@ GRADIENTS_ARE = {
     AS_GIVEN: "what the backward formulas make of it with the weights as given, which the forward pass alone reads wrongly",
     AS_READ: "what the backward formulas make of it, in the layout that the weights were wrongly read in",
 }
+EXCLUDED = (ValueError, TypeError, IndexError, AttributeError)
+"""What is raised where bugs exclude each other: one takes samples by themselves, say, and another what the whole batch left."""
 STEP = 1e-30
 """The imaginary step that derivatives are taken with; as nothing is subtracted, it may be this small."""
 

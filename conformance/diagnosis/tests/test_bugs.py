@@ -192,7 +192,7 @@ def test_no_two_entries_are_the_same_function_of_small_cases() -> None:
 
 
 @pytest.mark.parametrize("start", range(0, 40, 10))
-def test_any_two_entries_can_be_together(start: int) -> None:
+def test_two_entries_are_together_one_lstm(start: int) -> None:
     slugs, case = list(readable()), drawn("float64", 3, 2, 2, 3)
     draw = Draw("two entries")
     for place in draw.integers(len(slugs), 40, 2)[start : start + 10].tolist():

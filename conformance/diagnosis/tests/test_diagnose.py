@@ -16,7 +16,10 @@ from conformance.diagnosis.bugs import bugs
 from conformance.diagnosis.confusion import Guess, Unknown, guess, unknowns
 from conformance.diagnosis.diagnose import diagnose
 from conformance.diagnosis.finding import Diagnosis, Finding
+from conformance.diagnosis.probes import drawn
+from conformance.diagnosis.reading import Reader
 from conformance.diagnosis.tests import uncatalogued
+from conformance.trial.call import caller
 from conformance.trial.runner import run
 from conformance.trial.tests import wrong
 
@@ -278,6 +281,19 @@ def test_the_command_lists_what_is_confused(
     code, printed = told([right] * 100, [said("h0-ignored", "c0-ignored"), *[right] * 99])
     assert code == 1
     assert "1 claim something else as certain" in printed
+
+
+def test_bugs_that_exclude_each_other_are_no_explanation() -> None:
+    """The one takes samples by themselves, the other the forget gates that the whole batch left."""
+    excluding = ("grad-cell-left-over", "grad-cell-carry-earlier-forget")
+    assert not Unknown(excluding).shows
+    with pytest.raises(ValueError, match="dimension"):
+        Unknown(excluding).candidate()(drawn("float64", 3, 4))
+    reader = Reader(caller(bugs()["grad-cell-left-over"].candidate(), 2.0), "float64", frozenset(), True, False)
+    found = reader.read()
+    assert [one.hypothesis.bugs for one in found] == [("grad-cell-left-over",)]
+    stage = reader.stages[-3]
+    assert not reader.right(found[0].hypothesis.also("grad-cell-carry-earlier-forget"), stage)
 
 
 def test_each_bug_of_a_random_lstm_shows_beside_the_others() -> None:
