@@ -25,6 +25,9 @@ HANDED_ON = frozenset(("h0", "c0", "h", "c", "d_h", "d_c", "d_h0", "d_c0"))
 IN_PARTS = {"classification": 5}
 """Tasks whose sequences are given in calls of so many steps, one after the other, to a candidate that has all of `HANDED_ON`: so
 gradients that reach it through its states have a part in what is learnt."""
+ENLARGED = {"counting": 64.0}
+"""Tasks whose cotangents are given so many times as large, for gradients that are divided by it: what a candidate cuts off on the
+way back shows."""
 
 
 def require_trainable(name: str, without: frozenset[str]) -> None:
@@ -110,6 +113,7 @@ def trained(call: Caller, known: Frozen, dtype: str, without: frozenset[str]) ->
         id,
         steps_in_call=None if HANDED_ON & without else IN_PARTS.get(task.name),
         last_by_state="d_h" not in without,
+        scale=ENLARGED.get(task.name, 1.0),
     )
     updates = train(
         task.model,
