@@ -20,10 +20,10 @@ from conformance.report.documentation import FENCE, READMES, ROOT, compare, prin
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in READMES}
 COMPARED = {
     "README.md": 4,
-    "conformance/README.md": 9,
+    "conformance/README.md": 10,
     "conformance/bench/README.md": 1,
     "conformance/diagnosis/README.md": 2,
-    "conformance/zoo/README.md": 7,
+    "conformance/zoo/README.md": 8,
     "fixtures/README.md": 1,
     "lstm_ref/README.md": 8,
 }
