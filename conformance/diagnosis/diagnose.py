@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import QUANTITIES, Case
+from conformance.case import QUANTITIES, Case, Result
 from conformance.diagnosis.bugs.catalogue import GROUPS, readable
 from conformance.diagnosis.bugs.hypothesis import FORMULAS, GRADIENTS_ARE, TRUE, Hypothesis
-from conformance.diagnosis.evidence import DERIVED, Observation, in_proportion, narrow, observe
+from conformance.diagnosis.evidence import ALIKE, DERIVED, Observation, in_proportion, narrow, observe
 from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement, is_wrong
 from conformance.diagnosis.locate import locate
 from conformance.diagnosis.locate.cases import in_cases
@@ -30,6 +30,8 @@ FIRST_CALLS, FEW_CALLS = 32, 6
 """Of a candidate that keeps something between its calls, so many of the first are explained, so many are read."""
 REFINEMENTS = 3
 """How many golden cases that what was read does not explain are read as well."""
+LEAST = 0.05
+"""What explains no more of the failing checks than this share is not named: it may fit the smallest cases alone."""
 SOME = 2
 """So many readings are held against every case where none gives all of what was read."""
 DERIVING = 1.0
@@ -196,7 +198,7 @@ class _Examination:
         explained.sort(key=lambda one: one.hypothesis.gradients != FORMULAS)
         equal: dict[frozenset[str], Explanation] = {}
         for one in explained:
-            if one.rank == rank and one.bugs and one.checks:
+            if one.rank == rank and one.bugs and len(one.checks) > LEAST * one.of:
                 equal.setdefault(frozenset(one.bugs), one)
         return list(equal.values())
 
@@ -264,6 +266,8 @@ class _Examination:
             if o.case.dtype.name not in self.dtypes:
                 continue
             differing = o.differing(result)
+            if differing and affordable and o.case.dtype == np.float32 and not self.stateful:
+                differing = _beyond_rounding(o, differing, result, hypothesis)
             if differing:
                 odd.append(o)
             right |= {f"{id}:{name}" for name in o.given if name in result and name not in differing}
@@ -337,6 +341,18 @@ class _Examination:
             for entry in entries
         )
         return Finding(one.bugs, certain, title, len(one.checks), one.of, repair, faults, note)
+
+
+def _beyond_rounding(o: Observation, differing: list[str], result: Result, hypothesis: Hypothesis) -> list[str]:
+    """Those of the differing quantities that are apart by more than float32 costs the hypothesis, whose numbers may explode."""
+    p = o.case.params
+    wide = {name: getattr(o.case, name).astype(np.float64) for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}
+    case = replace(o.case, dtype=np.dtype(np.float64), params=p.astype(np.float64), **wide)
+    with np.errstate(all="ignore"):
+        exact = hypothesis.fresh()(case)
+        lost = {name: np.abs(result[name] - exact[name]).max(initial=0.0) for name in differing}
+        apart = {name: np.abs(o.given[name] - exact[name]).max(initial=0.0) for name in differing}
+    return [name for name in differing if not apart[name] <= ALIKE * lost[name]]
 
 
 def _numbered(sentences: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,64 @@ def test_two_entries_exchanged_in_the_table_are_refused(tmp_path: Path) -> None:
     changed(path, second + 42, content[first + 42 : first + 46])
     assert torch.load(path)["weight_ih_l0"].shape == (16, 4)
     assert "calls itself 'm/data/1'" in refused(path)
+
+
+def with_entry(path: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
+    """An archive of torch.save with another content of some entries, whose checksums are right."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {entry: archive.read(entry) for entry in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, content in entries.items():
+            archive.writestr(entry, change(content) if entry.startswith(name) else content)
+    return path
+
+
+def swapped(content: bytes) -> bytes:
+    return np.frombuffer(content, "<f4").astype(">f4").tobytes()
+
+
+def test_numbers_of_the_other_byte_order_are_read_as_torch_reads_them(tmp_path: Path) -> None:
+    lstm, path = module(num_layers=1), tmp_path / "m.pt"
+    torch.save(lstm.state_dict(), path)
+    with_entry(with_entry(path, "m/data/", swapped), "m/byteorder", lambda _: b"big")
+    lstm.load_state_dict(torch.load(path))
+    agrees(lstm_ref.load(path), lstm)
+
+
+def test_numbers_of_the_other_byte_order_in_an_export(tmp_path: Path) -> None:
+    """torch.export.load does not look at what the archive says of them."""
+    model, path = Model().eval(), tmp_path / "m.pt2"
+    EXPORTS["exported"](model, path)
+    with_entry(with_entry(path, "m/data/weights/weight_", swapped), "m/byteorder", lambda _: b"big")
+    agrees(lstm_ref.load(path, "encoder.0"), model.encoder[0])
+
+
+@pytest.mark.parametrize("suffix", ["m.pt", "m.pt2"])
+@pytest.mark.parametrize("content", [b"", b"li", b"bag", b"big ", b"\xff" * 9])
+def test_a_byte_order_that_is_none_is_refused(content: bytes, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / suffix
+    if suffix == "m.pt":
+        torch.save(module(num_layers=1).state_dict(), path)
+    else:
+        EXPORTS["exported"](Model().eval(), path)
+    with_entry(path, "m/byteorder", lambda _: content)
+    if suffix == "m.pt":
+        with pytest.raises((ValueError, UnicodeDecodeError)):
+            torch.load(path)
+    assert "byteorder" in refused(path)
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:8] + bytes(4) + data[8:], lambda data: data + b"\0"])
+def test_a_storage_of_another_size_than_its_tensor_says_is_refused(
+    change: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    """The numbers behind what was put in lie elsewhere than they did."""
+    path = tmp_path / "m.pt"
+    torch.save(module(num_layers=1).state_dict(), path)
+    with_entry(path, "m/data/0", change)
+    with pytest.raises(RuntimeError, match="record size"):
+        torch.load(path)
+    assert "bytes, expected" in refused(path)
 
 
 def test_files_that_were_saved_without_checksums_load(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def read(archive: Archive, root: str) -> Contents:
             archive.check("torch.export.save", [f"{root}/{name}"])
         return archive.read(f"{root}/{name}")
 
+    order = torch_files.byte_order(path, member("byteorder") if f"{root}/byteorder" in entries else None)
     tensors: dict[str, StoredTensor] = {}
     for config in CONFIGS:
         if (entry := entries.get(f"{root}/{config}")) is None:
@@ -55,7 +56,7 @@ def read(archive: Archive, root: str) -> Contents:
             raise UnsafeFileError(f"{path}: {config} is of {entry.file_size:,} bytes, expected at most {LARGEST:,}.")
         described = parse_json(path, config, member(config)).get("config")
         for name, told in (described if isinstance(described, dict) else {}).items():
-            tensors[name] = _tensor(path, name, told, f"{config.rpartition('/')[0]}/", member)
+            tensors[name] = _tensor(path, name, told, f"{config.rpartition('/')[0]}/", order, member)
     return Contents(path, "PyTorch export (.pt2)", "torch", tensors)
 
 
@@ -80,7 +81,9 @@ def read_older(archive: Archive) -> Contents:
     return Contents(archive.path, "PyTorch export (.pt2 of 2.1 to 2.7)", "torch", tensors)
 
 
-def _tensor(path: Path, name: str, told: Any, folder: str, member: Callable[[str], bytes]) -> StoredTensor:
+def _tensor(
+    path: Path, name: str, told: Any, folder: str, order: torch_files.Order, member: Callable[[str], bytes]
+) -> StoredTensor:
     try:
         meta, file = told["tensor_meta"], told["path_name"]
         shape, stride = (tuple(_count(n["as_int"]) for n in meta[key]) for key in ("sizes", "strides"))
@@ -94,7 +97,7 @@ def _tensor(path: Path, name: str, told: Any, folder: str, member: Callable[[str
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptFileError(f"{path}: its description of {cut(name)!r} is no tensor's.") from error
-    stored = np.dtype("<u2" if dtype == "bfloat16" else dtype).newbyteorder("<") if dtype in DTYPES.values() else None
+    stored = np.dtype("<u2" if dtype == "bfloat16" else dtype).newbyteorder(order) if dtype in DTYPES.values() else None
 
     def numbers() -> np.ndarray[Any, Any]:
         assert stored is not None

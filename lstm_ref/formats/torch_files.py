@@ -23,6 +23,7 @@ from lstm_ref.formats.stored import Contents, StoredTensor, cut
 from lstm_ref.formats.torch_names import OWN
 
 Order: TypeAlias = Literal["<", ">"]
+ORDERS: dict[bytes, Order] = {b"little": "<", b"big": ">"}
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -69,10 +70,21 @@ def read_zip(archive: Archive, root: str) -> Contents:
     def member(name: str) -> bytes:
         return archive.read(f"{root}/{name}")
 
-    order: Order = ">" if f"{root}/byteorder" in entries and member("byteorder") == b"big" else "<"
+    order = byte_order(path, member("byteorder") if f"{root}/byteorder" in entries else None)
     content = read_pickle(io.BytesIO(member("data.pkl")), f"{path}, {root}/data.pkl", size, scripted=scripted)
     tensors = _named(path, walk(path, content), order, lambda storage: member(f"data/{storage.key}"))
     return Contents(path, "TorchScript archive" if scripted else "PyTorch checkpoint (zip)", "torch", tensors)
+
+
+def byte_order(path: Path, said: bytes | None) -> Order:
+    """Of an archive's numbers, by its entry of that name, which older ones do not have."""
+    if said is None:
+        return "<"
+    if said not in ORDERS:
+        raise CorruptFileError(
+            f"{path}: its byteorder is {cut(repr(said))}, neither little nor big. The copy is damaged or incomplete."
+        )
+    return ORDERS[said]
 
 
 def read_legacy(path: Path, stream: IO[bytes]) -> Contents:
@@ -210,7 +222,12 @@ def _stored(path: Path, record: TensorRecord, order: Order, read: Callable[[Stor
     def numbers() -> np.ndarray[Any, Any]:
         shape, stride, offset = record.shape, record.stride, record.offset
         data = read(record.storage)
-        count = len(data) // dtype.itemsize
+        count = record.storage.size if record.storage.view is None else record.storage.view[2]
+        if len(data) != count * dtype.itemsize:
+            raise CorruptFileError(
+                f"{path}: the storage {cut(record.storage.key)} has {len(data)} bytes, expected {count} numbers of "
+                f"{dtype.itemsize} bytes. The copy is damaged or incomplete."
+            )
         needed = offset + 1 + sum((n - 1) * s for n, s in zip(shape, stride, strict=True)) if prod(shape) else 0
         if needed > count or prod(shape) > max(count, EXPANDED):
             raise CorruptFileError(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Case, Result
-from conformance.diagnosis.bugs.catalogue import readable
+from conformance.diagnosis.bugs.catalogue import Bug, readable
 from conformance.diagnosis.bugs.hookable import HookableLSTM, Step, block
 
 NESTING = ("states", "weights", "cell", "backward")
@@ -108,9 +108,19 @@ class _TrueSlopes(HookableLSTM):
 
 
 @cache
+def _places() -> dict[str, int]:
+    return {slug: place for place, slug in enumerate(readable())}
+
+
+def _nesting(bug: Bug) -> tuple[int, int]:
+    """Outermost first."""
+    return NESTING.index(bug.group), -_places()[bug.slug]
+
+
+@cache
 def kind(slugs: tuple[str, ...], gradients: str = FORMULAS) -> type[HookableLSTM]:
-    """One LSTM with all these bugs."""
-    entries = sorted((readable()[slug] for slug in slugs), key=lambda bug: NESTING.index(bug.group))
+    """One LSTM with all these bugs, in whatever order they are given: of one group, the later ones in the catalogue act last."""
+    entries = sorted((readable()[slug] for slug in set(slugs)), key=_nesting)
     last = _TrueSlopes if gradients == STEPWISE else HookableLSTM
     several = type("Several", (*(bug.make for bug in entries), last), {})
     if gradients == AS_READ:

@@ -228,13 +228,10 @@ for _place, _gate in enumerate("ifco"):
 
 ARRAYS = ("d_kernel", "d_recurrent_kernel", "d_bias")
 SHARES: dict[str, tuple[str, Callable[..., Any]]] = {
-    "mean": ("is averaged over the batch", lambda new, B, a, dz: new / new.dtype.type(B)),
-    "of-first-sample": ("is the first sample's alone", lambda new, B, a, dz: _product(a[:1], dz[:1])),
-    "of-last-sample": ("is the last sample's alone", lambda new, B, a, dz: _product(a[-1:], dz[-1:])),
-}
-TOTALS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "assigned": ("is assigned each step, not summed", lambda old, new: new),
-    "of-last-step": ("is the last step's alone", lambda old, new: old if old.any() else new),
+    "mean": ("is averaged over the batch", lambda new, a, dz, last: new / new.dtype.type(len(dz))),
+    "of-first-sample": ("is the first sample's alone", lambda new, a, dz, last: _product(a[:1], dz[:1])),
+    "of-last-sample": ("is the last sample's alone", lambda new, a, dz, last: _product(a[-1:], dz[-1:])),
+    "of-last-step": ("is the last step's alone", lambda new, a, dz, last: new if last else 0 * new),
 }
 
 
@@ -246,23 +243,22 @@ def _one_array(place: int, name: str) -> None:
     def weight_gradients(self: Any, up: Any, steps: list[Step], t: int, dz: Any, change: Any) -> Any:
         new = list(up(steps, t, dz))
         a = (steps[t].x, steps[t].h, np.zeros((len(dz), 0)))[place]
-        new[place] = change(new[place], len(dz), a, dz)
+        new[place] = change(new[place], a, dz, t == len(steps) - 1)
         return tuple(new)
 
-    def accumulate(self: Any, up: Any, old: Any, new: Any, change: Any) -> Any:
-        return change(old, new) if self.array == place else up(old, new)
+    def assigned(self: Any, up: Any, old: Any, new: Any) -> Any:
+        return new if self.array == place else up(old, new)
 
     for slug, (text, change) in SHARES.items():
         if (name, slug) != ("d_bias", "of-first-sample"):
             read_off(
-                "backward", f"grad-{name[2:].replace('_', '-')}-{slug}", f"{name} {text}.", "Sum over the batch.",
+                "backward", f"grad-{name[2:].replace('_', '-')}-{slug}", f"{name} {text}.", "Sum over samples and steps.",
                 weight_gradients=lambda self, up, steps, t, dz, change=change: weight_gradients(self, up, steps, t, dz, change),
             )  # fmt: skip
-    for slug, (text, change) in TOTALS.items():
-        read_off(
-            "backward", f"grad-{name[2:].replace('_', '-')}-{slug}", f"{name} {text}.", "Sum over the steps: +=, not =.",
-            accumulate=lambda self, up, old, new, change=change: accumulate(self, up, old, new, change),
-        )  # fmt: skip
+    read_off(
+        "backward", f"grad-{name[2:].replace('_', '-')}-assigned", f"{name} is assigned each step, not summed.",
+        "Sum over the steps: +=, not =.", accumulate=assigned,
+    )  # fmt: skip
 
 
 for _nth, _gradient in enumerate(ARRAYS):
