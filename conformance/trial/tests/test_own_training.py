@@ -20,7 +20,7 @@ from conformance.errors import CandidateError
 from conformance.fixtures.trajectories import frozen
 from conformance.implementations import built_in
 from conformance.report import json_report
-from conformance.trial.call import InThread
+from conformance.trial.call import HANGS, InThread
 from conformance.trial.doors import checks
 from conformance.trial.runner import run
 from conformance.trial.trajectory import Training, to_train
@@ -102,14 +102,23 @@ def test_what_is_wrong_with_one_is_told(own: Callable[[Task], Any], told: str) -
     assert words.startswith(f"counting by its own training: {told}")
 
 
-def test_one_that_takes_too_long_is_not_judged() -> None:
-    def sleeping(task: Task) -> Iterator[float]:
-        time.sleep(5)
-        yield 0.0
+def sleeping(task: Task) -> Iterator[float]:
+    """It takes too long."""
+    time.sleep(5)
+    yield 0.0
 
+
+def test_one_that_takes_too_long_is_not_judged() -> None:
     status, told = judged(sleeping, seconds=0.02)
     assert status == "not judged"
     assert told.endswith("it ends after 0 of 200 updates: gave no result within 0.02 s")
+
+
+def test_who_ran_out_of_time_again_and_again_is_not_called_any_more() -> None:
+    call = InThread(conformance.candidate(trains={"cell": sleeping})(lambda case: lstm(case)), 0.02)
+    told = [call.train("cell", "float64", 2).not_judged for _ in range(HANGS + 1)]
+    assert set(told[:-1]) == {"gave no result within 0.02 s"}
+    assert told[-1] == f"was not called any more after {HANGS} calls that ran out of time"
 
 
 def test_losses_may_be_arrays_of_one_number() -> None:
