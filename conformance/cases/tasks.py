@@ -76,10 +76,10 @@ class Task:
         return -(-updates // len(self.batches))
 
     def astype(self, dtype: npt.DTypeLike) -> Task:
-        """The same task in a dtype; exact, as all numbers lie on float32's grid."""
+        """The same task in a dtype, with arrays of its own; exact, as all numbers lie on float32's grid."""
 
         def converted(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-            return array if np.issubdtype(array.dtype, np.integer) else array.astype(dtype)
+            return array.astype(array.dtype if np.issubdtype(array.dtype, np.integer) else dtype)
 
         batches = tuple((x.astype(dtype), converted(target)) for x, target in self.batches)
         state = None if self.state is None else (self.state[0].astype(dtype), self.state[1].astype(dtype))

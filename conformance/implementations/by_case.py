@@ -15,7 +15,7 @@ from lstm_ref.training.model import State
 
 
 def differentiator(
-    lstm: Implementation, id: str, *, steps_in_call: int | None = None, last_by_state: bool = True
+    lstm: Implementation, id: str, *, steps_in_call: int | None = None, last_by_state: bool = True, scale: float = 1.0
 ) -> Differentiate:
     """What gives the training loop the losses and gradients of an LSTM.
 
@@ -32,6 +32,9 @@ def differentiator(
         is had of ``h``, ``c``, ``d_h0`` and ``d_c0`` is handed on. The loss and its gradients stay those of the whole.
     last_by_state : bool
         Whether the gradient of a head on the last step is given as that of the final state, ``d_h``, not of the last output.
+    scale : float
+        A power of two: cotangents are given so many times as large, and gradients are divided by it. Not a bit of them changes,
+        unless the LSTM cuts off what is large.
     """
 
     def differentiate(model: Model, x: FloatArray, target: Target, loss: Loss, state: State | None) -> Differentiated:
@@ -48,7 +51,7 @@ def differentiator(
             outputs.append(np.asarray(result["output"], dtype))
             h, c = (np.asarray(result.get(name, zeros), dtype) for name in ("h", "c"))
         value, d_output, gradients = model.read_out(np.concatenate(outputs, axis=1), target, loss)
-        d_h, d_c = zeros, zeros
+        d_output, d_h, d_c = d_output * scale, zeros, zeros
         if last_by_state and model.head is not None and model.head.last_step:
             d_h, d_output = d_output[:, -1], np.zeros_like(d_output)
         ends = np.cumsum([case.x.shape[1] for case in cases])
@@ -56,7 +59,7 @@ def differentiator(
             of_case = d_output[:, end - case.x.shape[1] : end]
             result = lstm(replace(case, d_output=of_case, d_h=d_h, d_c=d_c))
             for name in model.params.arrays:
-                gradient = np.asarray(result[f"d_{name}"], dtype)
+                gradient = np.asarray(result[f"d_{name}"], dtype) / scale
                 gradients[name] = gradients[name] + gradient if name in gradients else gradient
             d_h, d_c = (np.asarray(result.get(name, zeros), dtype) for name in ("d_h0", "d_c0"))
         return Differentiated(value, gradients, (h, c))

@@ -63,6 +63,8 @@ class Trajectory:
         What it gave, M <= N: less if it ended before.
     ended : str
         Why it did; empty if it did not.
+    own : bool
+        Whether the candidate trained itself, with a head, a loss and an update of its own.
     """
 
     task: str
@@ -71,6 +73,7 @@ class Trajectory:
     allowed: FloatArray
     actual: FloatArray
     ended: str = ""
+    own: bool = False
 
     @cached_property
     def shares(self) -> FloatArray:
@@ -93,12 +96,13 @@ class Trajectory:
 
     def __str__(self) -> str:
         N, left = len(self.expected), self.left
+        name = f"{self.task} by its own training" if self.own else self.task
         if left is not None:
             expected, allowed, actual = (float(a[left - 1]) for a in (self.expected, self.allowed, self.actual))
             return (
-                f"{self.task}: it leaves the band at update {left} of {N}: loss {actual!r}, expected {expected!r}, "
+                f"{name}: it leaves the band at update {left} of {N}: loss {actual!r}, expected {expected!r}, "
                 f"error {abs(actual - expected):.3g}, allowed {allowed:.3g}"
             )
         if self.ended:
-            return f"{self.task}: it ends after {len(self.actual)} of {N} updates: {self.ended}"
-        return f"{self.task}: it stays in the band for all {N} updates, at most {self.worst:.2g} of the allowed error"
+            return f"{name}: it ends after {len(self.actual)} of {N} updates: {self.ended}"
+        return f"{name}: it stays in the band for all {N} updates, at most {self.worst:.2g} of the allowed error"

@@ -104,6 +104,7 @@ def followed(trajectory: Trajectory) -> dict[str, Any]:
     return {
         "task": trajectory.task,
         "dtype": trajectory.dtype,
+        "own": trajectory.own,
         "left": trajectory.left,
         "ended": trajectory.ended,
         "worst": number(trajectory.worst),

@@ -164,7 +164,7 @@ def _layers(report: Report, console: Console) -> None:
 def _trajectories(report: Report, console: Console) -> None:
     """How each training went, beside the known one."""
     if report.trajectories:
-        console.print("\nTrained with its gradients, losses beside those of PyTorch and Keras:", highlight=False)
+        console.print("\nIn training, its losses beside those of PyTorch and Keras:", highlight=False)
     for trajectory in report.trajectories:
         style = "red" if trajectory.left is not None or trajectory.ended else ""
         console.print(f"  {trajectory.dtype}  {escape(str(trajectory))}", style=style, highlight=False, soft_wrap=True)

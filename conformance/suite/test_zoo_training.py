@@ -1,20 +1,30 @@
-"""The five LSTMs of the zoo train as PyTorch does: by their own steps, from the same weights, to the same losses and weights.
+"""The five LSTMs of the zoo train as the reference and PyTorch do: by their own steps, from the same weights and data.
 
-In float64. How far they may be apart, `BAND`, is what was measured with a margin: a training that is stable makes little of a
-rounding. At a rate of learning at which the loss jumps, the same two trainings part within a hundred steps.
+On the tasks of `conformance.cases.tasks` their losses are compared, before each update, with the allowed errors of the frozen
+trainings, which are measured. On others the weights are compared with PyTorch's as well, in float64; how far those may be apart,
+`BAND`, is what was measured with a margin: a training that is stable makes little of a rounding. At a rate of learning at which the
+loss jumps, the same two trainings part within a hundred steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 import conformance
-from conformance.zoo import cached_cell, column_cell, feature_major, linked_nodes, sequence_layer, shapes
+from conformance.cases.matrix import DTYPES
+from conformance.fixtures.training import trained_by
+from conformance.fixtures.trajectories import frozen
+from conformance.zoo import cached_cell, column_cell, feature_major, linked_nodes, sequence_layer, training
+from conformance.zoo.naming import listed, named
 from lstm_ref import LSTMParams
+from lstm_ref.training import train
 
 BAND = 1e-12
 """Of the largest number of an array; the worst that was measured is 8e-14."""
@@ -32,7 +42,7 @@ def weights(D: int, H: int, K: int, scale: float = 0.5) -> tuple[LSTMParams, Any
 class Model(torch.nn.Module):
     """PyTorch's LSTM and a dense layer, with given weights; of its two biases the second is zero and stays so."""
 
-    def __init__(self, params: LSTMParams, Wy: Any, by: Any) -> None:
+    def __init__(self, params: LSTMParams, Wy: Any, by: Any, optimizer: Callable[..., torch.optim.Optimizer]) -> None:
         super().__init__()
         self.lstm = torch.nn.LSTM(params.input_size, params.hidden_size, dtype=torch.float64)
         self.dense = torch.nn.Linear(params.hidden_size, len(Wy), dtype=torch.float64)
@@ -41,18 +51,18 @@ class Model(torch.nn.Module):
             for parameter, array in zip(self.parameters(), [*given, Wy, by[:, 0]], strict=True):
                 parameter.copy_(torch.tensor(array))
         self.lstm.bias_hh_l0.requires_grad_(False)
+        self.optimizer = optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """The dense layer's output at every step of (T, B, D), and the last state."""
         output, state = self.lstm(torch.tensor(x), state)
         return self.dense(output), state
 
-    def descend(self, loss: Any, rate: float) -> float:
-        """One step of SGD; the loss."""
-        optimizer = torch.optim.SGD(self.parameters(), rate)
-        optimizer.zero_grad()
+    def descend(self, loss: Any) -> float:
+        """One step of the optimizer; the loss."""
+        self.optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
+        self.optimizer.step()
         return loss.item()  # type: ignore[no-any-return]  # PyTorch's
 
     def trained(self) -> list[Any]:
@@ -75,11 +85,30 @@ def flat(nested: Any) -> list[Any]:
     return [np.ravel(nested)]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "own", [training.cell, training.sine, training.vectors, training.counting, training.classification]
+)
+def test_on_its_task_each_has_the_losses_of_the_reference_and_of_pytorch(
+    own: Callable[[Any], Iterator[float]], dtype: str
+) -> None:
+    known = frozen()[own.__name__]
+    task, count = known.task.astype(dtype), len(known.losses)
+    actual = np.array([*islice(own(task), count)])
+    updates = train(task.model, task.batches, task.loss, task.optimizer, epochs=task.epochs_of(count), state=task.state)
+    reference = np.array([update.loss for update in islice(updates, count)])
+    assert known.beside(dtype, actual).worst <= 1, "beside the frozen losses"
+    for expected in (reference, trained_by("torch", task, count).losses):
+        assert (np.abs(actual - expected) <= known.allowed[dtype]).all()
+    assert np.abs(actual - actual[0]).max() > 10 * known.allowed[dtype][-1], "it has learnt something"
+
+
 def test_the_column_cell_step_by_step() -> None:
     params, Wy, by = weights(3, 4, 2)
     layout = conformance.Layout(gates="figo", joined="xh", transposed=True, split=True)
     W, b = layout.weights(params)
-    cell, model = column_cell.Cell(W, [v[:, None] for v in b], Wy, by), Model(params, Wy, by)
+    cell = column_cell.Cell(W, [v[:, None] for v in b], Wy, by)
+    model = Model(params, Wy, by, partial(torch.optim.SGD, lr=0.1))
     state, losses, expected = None, [], []
     h = c = np.zeros((4, 1))
     for n in range(200):
@@ -88,28 +117,29 @@ def test_the_column_cell_step_by_step() -> None:
         y, state = model(x.T[None], state)
         state = tuple(array.detach() for array in state)  # one step is all that is gone back
         losses.append(loss)
-        expected.append(model.descend(0.5 * ((y[0, 0] - torch.tensor(x[[1, 0], 0])) ** 2).sum(), 0.1))
+        expected.append(model.descend(0.5 * ((y[0, 0] - torch.tensor(x[[1, 0], 0])) ** 2).sum()))
     trained, *head = model.trained()
-    own = shapes.listed(vars(cell), "Wb", "figo"), cell.Wy, cell.by
+    own = listed(vars(cell), "Wb", "figo"), cell.Wy, cell.by
     assert_same(losses, own, expected, [layout.weights(trained), head])
 
 
 def test_the_sequence_layer_and_a_dense_one_on_a_sine() -> None:
     params, Wy, by = weights(1, 32, 1, 0.3)
     layout = conformance.Layout(gates="ifog", transposed=True, split=True)
-    lstm, dense, model = sequence_layer.LSTM(1, 32), sequence_layer.Dense(32, 1), Model(params, Wy, by)
-    lstm.set_params(shapes.named("WUb", "ifog", layout.weights(params)))
+    lstm, dense, adam = sequence_layer.LSTM(1, 32), sequence_layer.Dense(32, 1), sequence_layer.Adam(0.002)
+    model = Model(params, Wy, by, partial(torch.optim.Adam, lr=0.002))
+    lstm.set_params(named("WUb", "ifog", layout.weights(params)))
     dense.set_params({"W": Wy, "b": by})
     sine = np.sin(np.linspace(0, 8 * np.pi, 100))[:, None, None]
     losses, expected = [], []
     for _ in range(5):
         for start in range(0, 75, 3):
             x, target = sine[start : start + 25], sine[start + 25]
-            losses.append(sequence_layer.train_step([lstm, dense], x, target, 0.05))
+            losses.append(sequence_layer.train_step([lstm, dense], x, target, adam))
             y, _ = model(x)
-            expected.append(model.descend(0.5 * (y[-1, 0, 0] - target.item()) ** 2, 0.05))
+            expected.append(model.descend(0.5 * (y[-1, 0, 0] - target.item()) ** 2))
     trained, *head = model.trained()
-    own = shapes.listed(lstm.get_params(), "WUb", "ifog"), dense.get_params()["W"], dense.get_params()["b"]
+    own = listed(lstm.get_params(), "WUb", "ifog"), dense.get_params()["W"], dense.get_params()["b"]
     assert_same(losses, own, expected, [layout.weights(trained), head])
 
 
@@ -144,8 +174,9 @@ def test_the_linked_nodes_on_four_random_vectors() -> None:
 def test_the_cached_cell_counts() -> None:
     params, Wy, by = weights(1, 8, 1)
     layout = conformance.Layout(gates="fiog", joined="hx", transposed=True, split=True)
-    gates = shapes.named("Wb", "fiog", layout.weights(params))
-    cell, model = cached_cell.LSTMCell({**gates, "Wy": Wy, "by": by}), Model(params, Wy, by)
+    gates = named("Wb", "fiog", layout.weights(params))
+    cell = cached_cell.LSTMCell({**gates, "Wy": Wy, "by": by})
+    model = Model(params, Wy, by, partial(torch.optim.SGD, lr=0.01))
     numbers = np.arange(1.0, 11)[:, None, None]
     losses, expected = [], []
     for n in range(400):
@@ -153,26 +184,27 @@ def test_the_cached_cell_counts() -> None:
         xs, target = numbers[start : start + 6], numbers[start + 6]
         losses.append(cached_cell.train_step(cell, xs, target, 0.01))
         y, _ = model(xs)
-        expected.append(model.descend((y[-1, 0, 0] - target.item()) ** 2, 0.01))
+        expected.append(model.descend((y[-1, 0, 0] - target.item()) ** 2))
     trained, *head = model.trained()
-    own = shapes.listed(cell.parameters, "Wb", "fiog"), cell.parameters["Wy"], cell.parameters["by"]
+    own = listed(cell.parameters, "Wb", "fiog"), cell.parameters["Wy"], cell.parameters["by"]
     assert_same(losses, own, expected, [layout.weights(trained), head])
 
 
 def test_the_feature_major_functions_classify_every_step() -> None:
     params, Wy, by = weights(3, 8, 3)
     layout = conformance.Layout(gates="figo", joined="hx", transposed=True, split=True)
-    parameters = {**shapes.named("Wb", "figo", layout.weights(params)), "Wy": Wy, "by": by}
-    model = Model(params, Wy, by)
+    parameters = {**named("Wb", "figo", layout.weights(params)), "Wy": Wy, "by": by}
+    velocity = {name: np.zeros_like(array) for name, array in parameters.items()}
+    model = Model(params, Wy, by, partial(torch.optim.SGD, lr=0.05, momentum=0.8))
     x = np.random.default_rng(0).normal(size=(3, 5, 7))
     labels = np.maximum(x, np.roll(x, 1, axis=2)).argmax(axis=0)  # which feature was the largest, now or just before
     losses, expected = [], []
     for _ in range(200):
-        loss, parameters = feature_major.train_step(x, labels, parameters, 0.2)
+        loss, parameters, velocity = feature_major.train_step(x, labels, parameters, velocity, 0.05, 0.8)
         losses.append(loss)
         y, _ = model(x.transpose(2, 1, 0))
         logits = y.permute(1, 2, 0)
-        expected.append(model.descend(torch.nn.functional.cross_entropy(logits, torch.tensor(labels)), 0.2))
+        expected.append(model.descend(torch.nn.functional.cross_entropy(logits, torch.tensor(labels))))
     trained, *head = model.trained()
-    own = shapes.listed(parameters, "Wb", "figo"), parameters["Wy"], parameters["by"]
+    own = listed(parameters, "Wb", "figo"), parameters["Wy"], parameters["by"]
     assert_same(losses, own, expected, [layout.weights(trained), head])

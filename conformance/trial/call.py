@@ -8,17 +8,20 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from conformance.case import QUANTITIES, STATES, Case
 from conformance.cases.flat import arrays_of, layers_of, of_arrays
+from conformance.cases.tasks import TASKS
 from conformance.implementations import name_of, refusal
 from conformance.trial.arrays import as_array
-from conformance.trial.declare import declared, declared_features
+from conformance.trial.declare import declared, declared_features, declared_trainings
 
 SECONDS = 10.0
 """How long a call may take, if nothing else is said: seconds of its own computing time."""
@@ -28,6 +31,9 @@ SHORT = 0.05
 """After this share of its time, a call is no longer a short one, and its computing time is looked at."""
 SLOW, HANGS = 3, 4
 """After so many calls that ran out of time, the rest is tried beginning with the smallest; then, it is given up."""
+DOUBLE = np.dtype("float64")
+LOSSES = "losses"
+"""What the losses of a candidate's own training are called where results have quantities."""
 SAME = 30
 """After so many calls in a row with the same failure, in one dtype, the candidate is called no more in that dtype."""
 
@@ -39,7 +45,8 @@ class Outcome:
     Attributes
     ----------
     result : dict
-        Quantity to whatever was given for it; empty if the call failed.
+        Quantity to whatever was given for it; empty if the call failed. Of the candidate's own training `LOSSES` alone, those
+        before the failure too.
     failure : str
         Why there is no result; empty if there is one.
     not_judged : str
@@ -82,6 +89,8 @@ class Caller:
         What it declares that it has beyond the plain LSTM.
     built_in : str
         Its name, if it is a built-in implementation.
+    trains : frozenset of str
+        The tasks for which it declares a training of its own.
 
     Attributes
     ----------
@@ -92,9 +101,15 @@ class Caller:
     """
 
     def __init__(
-        self, seconds: float, without: frozenset[str], features: frozenset[str] = frozenset(), built_in: str = ""
+        self,
+        seconds: float,
+        without: frozenset[str],
+        features: frozenset[str] = frozenset(),
+        built_in: str = "",
+        trains: frozenset[str] = frozenset(),
     ) -> None:
         self.seconds, self.without, self.features, self.built_in = min(seconds, 1e6), without, features, built_in
+        self.trains = trains
         self.calls = self.hangs = 0
         self.mutated: dict[str, str] = {}
         self._same: dict[np.dtype[Any], tuple[str, int]] = {}
@@ -104,10 +119,10 @@ class Caller:
         dtype = case.dtype
         reason, times = self._same.get(dtype, ("", 0))
         if self.hangs >= HANGS:
-            return Outcome(not_judged=f"was not called any more after {self.hangs} calls that ran out of time")
+            return self._given_up()
         if times >= SAME:
             return Outcome(not_judged=f"was not called any more in {dtype} after it {reason} {times} times in a row")
-        outcome = self._outcome(case, self.seconds * (1 if self.calls else PATIENCE))
+        outcome = self._outcome(case, self._patience())
         self.calls += 1
         self._same[dtype] = (outcome.failure, times + 1 if outcome.failure == reason and reason else 1)
         if not outcome.failure:
@@ -116,12 +131,29 @@ class Caller:
             self.mutated.setdefault(dtype.name, f"in case {case.id} it wrote to {', '.join(outcome.mutated)}")
         return outcome
 
+    def train(self, task: str, dtype: str, updates: int) -> Outcome:
+        """The outcome of the candidate's own training on a task, for so many updates; raises nothing."""
+        if self.hangs >= HANGS:
+            return self._given_up()
+        outcome = self._training(task, dtype, updates, self._patience())
+        self.calls += 1
+        return outcome
+
     def refusal(self, case: Case) -> str:
         """Why a case is not given to the candidate: it is a framework that has no such layer; empty for all others."""
         return refusal(self.built_in, case)
 
     def _outcome(self, case: Case, seconds: float) -> Outcome:
         raise NotImplementedError
+
+    def _training(self, task: str, dtype: str, updates: int, seconds: float) -> Outcome:
+        raise NotImplementedError
+
+    def _patience(self) -> float:
+        return self.seconds * (1 if self.calls else PATIENCE)
+
+    def _given_up(self) -> Outcome:
+        return Outcome(not_judged=f"was not called any more after {self.hangs} calls that ran out of time")
 
     def _ran_out(self) -> Outcome:
         self.hangs += 1
@@ -132,19 +164,26 @@ class InThread(Caller):
     """Calls a function in this process: in one thread, the same for all calls. One that never ends is left behind."""
 
     def __init__(self, function: Callable[[Case], Any], seconds: float = SECONDS) -> None:
-        super().__init__(seconds, declared(function), declared_features(function), name_of(function))
+        trains = frozenset(declared_trainings(function))
+        super().__init__(seconds, declared(function), declared_features(function), name_of(function), trains)
         self.function = function
         self._thread: threading.Thread | None = None
 
     def _outcome(self, case: Case, seconds: float) -> Outcome:
+        return self._done_by_thread(partial(_called, self.function, case), seconds)
+
+    def _training(self, task: str, dtype: str, updates: int, seconds: float) -> Outcome:
+        return self._done_by_thread(partial(losses_of, self.function, task, dtype, updates), seconds)
+
+    def _done_by_thread(self, call: Callable[[], Outcome], seconds: float) -> Outcome:
         if self._thread is None:
-            self._todo: queue.SimpleQueue[Case | None] = queue.SimpleQueue()
+            self._todo: queue.SimpleQueue[Callable[[], Outcome] | None] = queue.SimpleQueue()
             self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
             serve = contextvars.copy_context().run  # with what np.seterr has been told here
-            arguments = (_serve, self.function, self._todo, self._done)
+            arguments = (_serve, self._todo, self._done)
             self._thread = threading.Thread(target=serve, args=arguments, daemon=True)
             self._thread.start()
-        self._todo.put(case)
+        self._todo.put(call)
         came: list[Outcome] = []
 
         def wait(most: float) -> bool:
@@ -164,11 +203,13 @@ class InThread(Caller):
             self._todo.put(None)
 
 
-def _serve(
-    function: Callable[[Case], Any], todo: queue.SimpleQueue[Case | None], done: queue.SimpleQueue[Outcome]
-) -> None:
-    while (case := todo.get()) is not None:
-        done.put(outcome_of(function, copied(case)))
+def _serve(todo: queue.SimpleQueue[Callable[[], Outcome] | None], done: queue.SimpleQueue[Outcome]) -> None:
+    while (call := todo.get()) is not None:
+        done.put(call())
+
+
+def _called(function: Callable[[Case], Any], case: Case) -> Outcome:
+    return outcome_of(function, copied(case))
 
 
 def _clock(thread: threading.Thread) -> Callable[[], float]:
@@ -229,6 +270,24 @@ def outcome_of(function: Callable[[Case], Any], case: Case) -> Outcome:
         return {name: as_array(flat[name], case.dtype) for name in result}
 
     return Outcome(result, warned=warned, unknown=unknown, mutated=mutated, returned=True, now=now)
+
+
+def losses_of(function: Callable[[Case], Any], task: str, dtype: str, updates: int) -> Outcome:
+    """Have a candidate train itself, and take the loss before each of so many updates; raises nothing."""
+    losses: list[float] = []
+    failure = trace = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            given: Any = declared_trainings(function)[task](TASKS[task]().astype(dtype))
+            if isinstance(given, Iterable):
+                losses.extend(np.asarray(as_array(loss, DOUBLE), DOUBLE).item() for loss in islice(given, updates))
+                failure = "" if len(losses) == updates else "gave no more losses"
+            else:
+                failure = f"returned {_kind(given)}, expected the loss before each update"
+        except BaseException as error:  # noqa: BLE001 - sys.exit() in a candidate must not end the run
+            failure, trace = _reason(error), traceback.format_exc()
+    return Outcome({LOSSES: np.array(losses, DOUBLE)}, failure, trace=trace, returned=not trace)
 
 
 def copied(case: Case) -> Case:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,20 +14,28 @@ from conformance.cases.features import FEATURES, NEEDS
 from conformance.cases.features import features as features_of
 from conformance.cases.flat import arrays_of
 from conformance.cases.matrix import DTYPES
+from conformance.cases.tasks import TASKS, Task
 from conformance.errors import CandidateError
 from lstm_ref import LSTMParams
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+OwnTraining: TypeAlias = Callable[[Task], Iterable[float]]
+"""A task to the losses of a candidate's own training, one before each update, for as long as it is asked."""
 
 INPUTS = ("h0", "c0", "d_output", "d_h", "d_c", "bias")
 ATTRIBUTE = "lstm_conformance_without"
 FEATURES_ATTRIBUTE = "lstm_conformance_features"
+TRAINS_ATTRIBUTE = "lstm_conformance_trains"
 ALL = "all"
 COTANGENTS = frozenset(("d_output", "d_h", "d_c"))
 GRADIENT_OF = {"h0": "d_h0", "c0": "d_c0", "bias": "d_bias"}
 
 
-def candidate(without: Iterable[str] = (), features: str | Iterable[str] = ()) -> Callable[[Function], Function]:
+def candidate(
+    without: Iterable[str] = (),
+    features: str | Iterable[str] = (),
+    trains: Mapping[str, OwnTraining] | None = None,
+) -> Callable[[Function], Function]:
     """Declare what a candidate cannot take, or does not give, and what it has beyond the plain LSTM.
 
     Parameters
@@ -40,6 +48,10 @@ def candidate(without: Iterable[str] = (), features: str | Iterable[str] = ()) -
     features : "all" or iterable of str
         What it is asked for beyond the plain LSTM: of `conformance.cases.features.FEATURES`, as "stacked" or "mask". It then
         meets the cases that have no others.
+    trains : mapping of str to callable, optional
+        Name of a task, as "counting", to the candidate's own training on it: a function that takes the
+        `conformance.cases.tasks.Task` and gives the loss before each update, with weights, data and settings of the task, and
+        an output layer, a loss and an update of its own. The profile "trajectory" compares it, besides.
 
     Examples
     --------
@@ -53,7 +65,7 @@ def candidate(without: Iterable[str] = (), features: str | Iterable[str] = ()) -
     Raises
     ------
     CandidateError
-        For a name that is neither an input nor a quantity nor a dtype nor a feature.
+        For a name that is neither an input nor a quantity nor a dtype nor a feature, or a training of no task.
     """
     if callable(without):
         raise CandidateError("write @conformance.candidate(without=(...)), with brackets and what the candidate lacks.")
@@ -65,11 +77,17 @@ def candidate(without: Iterable[str] = (), features: str | Iterable[str] = ()) -
             f"nor quantities ({', '.join(KINDS)}), nor features ({', '.join(FEATURES)})."
         )
     has = named_features(features)
+    own = dict(trains or {})
+    if unknown := [name for name, training in own.items() if name not in TASKS or not callable(training)]:
+        raise CandidateError(
+            f"trains has {', '.join(map(repr, unknown))}, expected functions, by names of tasks: {', '.join(TASKS)}."
+        )
 
     def declare(function: Function) -> Function:
         try:
             setattr(function, ATTRIBUTE, frozenset(names))
             setattr(function, FEATURES_ATTRIBUTE, has)
+            setattr(function, TRAINS_ATTRIBUTE, own)
         except AttributeError as error:
             raise CandidateError(f"{function!r} takes no declaration; wrap it in a function.") from error
         return function
@@ -102,6 +120,12 @@ def declared_features(function: Callable[..., Any]) -> frozenset[str]:
     """What `candidate` declared of a function that it has beyond the plain LSTM; empty if nothing."""
     names: frozenset[str] = getattr(_innermost(function), FEATURES_ATTRIBUTE, frozenset())
     return names
+
+
+def declared_trainings(function: Callable[..., Any]) -> Mapping[str, OwnTraining]:
+    """The candidate's own trainings that `candidate` declared, by the names of their tasks; empty if none."""
+    trainings: Mapping[str, OwnTraining] = getattr(_innermost(function), TRAINS_ATTRIBUTE, {})
+    return trainings
 
 
 def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,13 +11,12 @@ from typing import Any
 from conformance.case import Case
 from conformance.cases.features import FEATURES
 from conformance.errors import CandidateError
-from conformance.fixtures.trajectories import Frozen
 from conformance.trial.call import SECONDS, InThread
 from conformance.trial.checks import CHECKS
 from conformance.trial.declare import asked_features, declared, declared_features, excused, meets, named_features
 from conformance.trial.results import PROFILES, CheckResult, Trial, asks_for, profile_of
 from conformance.trial.runner import behaviour_cases, behaviours, judge, trials
-from conformance.trial.trajectory import require_trainable, to_train, trained, training_id
+from conformance.trial.trajectory import Training, require_trainable, to_train
 
 
 class ConformanceRemark(UserWarning):
@@ -110,12 +109,11 @@ def checks(
     """
     if profile is not None and profile not in PROFILES:
         raise CandidateError(f"profile={profile!r} is none of {', '.join(PROFILES)}.")
-    without = declared(function)
+    without, call = declared(function), InThread(function, seconds)
     if profile == "trajectory":
-        require_trainable("the candidate", without)
+        require_trainable("the candidate", without, call.trains)
     wanted = frozenset(FEATURES) if profile == "full" else named_features(features) | declared_features(function)
     has = asked_features(wanted, without)
-    call = InThread(function, seconds)
     met = [
         trial
         for trial in trials(against, features=has)
@@ -140,9 +138,9 @@ def checks(
     def of_behaviour(id: str) -> Check:
         return Check(id, "", lambda: behaved()[id], lambda: [behaved()[id]], strict=strict)
 
-    def of_training(known: Frozen, dtype: str) -> Check:
-        decide = cache(lambda: trained(call, known, dtype, without)[0])
-        return Check(training_id(known, dtype), "", decide, lambda: [decide()], strict=strict)
+    def of_training(training: Training) -> Check:
+        decide = cache(lambda: training.judged(call, without)[0])
+        return Check(training.id, "", decide, lambda: [decide()], strict=strict)
 
     found = [
         by_value(trial, quantity)
@@ -155,8 +153,8 @@ def checks(
             f"the candidate declares that it is without {', '.join(sorted(without))}: nothing is left to check."
         )
     found += [of_behaviour(f"behaviour:{name}:{case.dtype}") for case in behaviour_cases(without) for name in CHECKS]
-    trainings = to_train(without, has) if profile == "trajectory" else []
-    return found + [of_training(known, dtype) for known, dtype in trainings]
+    trainings = to_train(without, has, call.trains) if profile == "trajectory" else []
+    return found + [of_training(training) for training in trainings]
 
 
 def parametrize(

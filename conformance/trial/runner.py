@@ -27,7 +27,7 @@ from conformance.trial.call import SECONDS, SLOW, Caller, Outcome, caller, copie
 from conformance.trial.checks import CHECKS, OF_NETWORKS, VECTOR, CallFailed, Check, NotApplicable, NotJudged, Remark
 from conformance.trial.declare import asked_features, excused, meets, reduced
 from conformance.trial.results import PROFILES, CheckResult, Report, Trial, profile_of
-from conformance.trial.trajectory import require_trainable, to_train, trained
+from conformance.trial.trajectory import require_trainable, to_train
 
 Value = TypeVar("Value")
 
@@ -238,7 +238,7 @@ def run(
             raise CandidateError(
                 "the profile trajectory has tasks with weights of their own: it does not go with a model."
             )
-        require_trainable(name, without)
+        require_trainable(name, without, call.trains)
     if model is not None:
         features = _features_of(model)
         if lacking := features & without:
@@ -268,8 +268,8 @@ def run(
     profile = profile or profile_of(r.quantity for r in results if r.comparison is not None)
     behaving = behaviour_cases(without) if model is None else _of_each_dtype(met)
     results += behaviours(call, without, PROFILES[profile], behaving)
-    trainings = to_train(without, asked) if profile == "trajectory" else []
-    followed = [trained(call, known, dtype, without) for known, dtype in trainings]
+    trainings = to_train(without, asked, call.trains) if profile == "trajectory" else []
+    followed = [training.judged(call, without) for training in trainings]
     results += [result for result, _ in followed]
     sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaving}
     kept = {trial.id: trial for trial in met}

@@ -9,8 +9,8 @@ import numpy as np
 
 from conformance.cases.flat import of_arrays
 from conformance.errors import ConformanceError
-from conformance.trial.call import Outcome, outcome_of
-from conformance.trial.declare import declared, declared_features
+from conformance.trial.call import Outcome, losses_of, outcome_of
+from conformance.trial.declare import declared, declared_features, declared_trainings
 from conformance.trial.given import find, imports_conformance
 from conformance.trial.wire import HELD, receive, send
 
@@ -34,7 +34,11 @@ def main(spec: str, memory: float | None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (int(memory * 2**30),) * 2)
     try:
         function = find(spec)
-        declares = {"without": sorted(declared(function)), "features": sorted(declared_features(function))}
+        declares = {
+            "without": sorted(declared(function)),
+            "features": sorted(declared_features(function)),
+            "trains": sorted(declared_trainings(function)),
+        }
     except ConformanceError as error:
         send(replies, {"refused": str(error)}, {})
         return
@@ -49,7 +53,10 @@ def main(spec: str, memory: float | None) -> None:
             now = dict(held)[header["look"]].now()
             send(replies, {}, {name: array for name, array in now.items() if isinstance(array, np.ndarray)})
             continue
-        outcome = outcome_of(function, of_arrays(arrays, header["id"], header["dtype"], header["layers"]))
+        if "train" in header:
+            outcome = losses_of(function, header["train"], header["dtype"], header["updates"])
+        else:
+            outcome = outcome_of(function, of_arrays(arrays, header["id"], header["dtype"], header["layers"]))
         held.append((header["call"], outcome))
         given = {name: array for name, array in outcome.result.items() if isinstance(array, np.ndarray)}
         told = {

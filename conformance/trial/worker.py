@@ -127,16 +127,24 @@ class Worker(Caller):
             self.close()
             raise CandidateError(header["refused"])
         self.without, self.features = frozenset(header["without"]), frozenset(header["features"])
+        self.trains = frozenset(header["trains"])
         self.needs_conformance = bool(header["needs_conformance"])
 
     def _outcome(self, case: Case, seconds: float) -> Outcome:
+        asked = {"id": case.id, "dtype": case.dtype.str, "layers": layers_of(case)}
+        return self._answer(asked, arrays_of(case), seconds)
+
+    def _training(self, task: str, dtype: str, updates: int, seconds: float) -> Outcome:
+        return self._answer({"train": task, "dtype": dtype, "updates": updates}, {}, seconds)
+
+    def _answer(self, asked: dict[str, Any], arrays: dict[str, Any], seconds: float) -> Outcome:
         if self.ends >= ENDS:
             return Outcome(not_judged=f"was not called any more after it had ended its process {self.ends} times")
         if self._process is None:
             self._begin()
-        number, asked = self.calls, {"id": case.id, "dtype": case.dtype.str, "layers": layers_of(case)}
+        number = self.calls
         try:
-            answer = self._ask({"call": number, **asked}, arrays_of(case), seconds)
+            answer = self._ask({"call": number, **asked}, arrays, seconds)
             if answer is not None and answer[0].get("call") != number:
                 raise ValueError("an answer to another call")
         except (EOFError, OSError):

@@ -90,12 +90,13 @@ def cross_entropy(y: Any, labels: Any) -> Any:
     return -np.sum(chosen * np.log(y)) / labels.size, (y - chosen) / labels.size
 
 
-def train_step(x: Any, labels: Any, parameters: Any, rate: float) -> Any:
-    """The loss, and the parameters after one step of SGD, from a state of zeros."""
+def train_step(x: Any, labels: Any, parameters: Any, velocity: Any, rate: float, momentum: float) -> Any:
+    """The loss, and the parameters and their velocity after one step of SGD with momentum, from a state of zeros."""
     zeros = np.zeros((len(parameters["bf"]), x.shape[1]), x.dtype)
     h, _, y, caches = forward(x, zeros, zeros, parameters)
     loss, dz = cross_entropy(y, labels)
     gradients = backward(np.einsum("kh,kbt->hbt", parameters["Wy"], dz), zeros, caches, parameters)
     gradients["Wy"] = np.einsum("kbt,hbt->kh", dz, h)
     gradients["by"] = dz.sum(axis=(1, 2))[:, None]
-    return loss, {name: array - rate * gradients[name] for name, array in parameters.items()}
+    velocity = {name: momentum * array + gradients[name] for name, array in velocity.items()}
+    return loss, {name: array - rate * velocity[name] for name, array in parameters.items()}, velocity

@@ -114,14 +114,35 @@ class Dense(Layer):
         return self.params["W"].T @ dy
 
 
-def train_step(layers: list[Any], x: Any, target: Any, rate: float) -> float:
-    """One step of SGD on ½ Σ (y - target)² of one sequence; the loss before it."""
+class Adam:
+    """The optimizer, which keeps moments for each layer."""
+
+    def __init__(self, rate: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
+        self.rate, self.beta1, self.beta2, self.epsilon = rate, beta1, beta2, epsilon
+        self.moments: dict[int, Any] = {}
+
+    def update(self, layer: Layer) -> None:
+        """One step along the gradients of a layer."""
+        params, grads = layer.get_params(), layer.get_grads()
+        zeros = {name: np.zeros_like(array) for name, array in params.items()}
+        t, m, v = self.moments.get(id(layer), (0, zeros, zeros))
+        t += 1
+        m = {name: self.beta1 * m[name] + (1 - self.beta1) * grad for name, grad in grads.items()}
+        v = {name: self.beta2 * v[name] + (1 - self.beta2) * grad**2 for name, grad in grads.items()}
+        self.moments[id(layer)] = t, m, v
+        for name, array in params.items():
+            m_hat, v_hat = m[name] / (1 - self.beta1**t), v[name] / (1 - self.beta2**t)
+            params[name] = array - self.rate * m_hat / (np.sqrt(v_hat) + self.epsilon)
+        layer.set_params(params)
+
+
+def train_step(layers: list[Any], x: Any, target: Any, optimizer: Adam) -> float:
+    """One step of the optimizer on ½ Σ (y - target)² of one sequence; the loss before it."""
     y = x
     for layer in layers:
         y = layer.forward(y)
     d = y - target
     for layer in reversed(layers):
         d = layer.backward(d)
-        grads = layer.get_grads()
-        layer.set_params({name: array - rate * grads[name] for name, array in layer.get_params().items()})
+        optimizer.update(layer)
     return float(0.5 * np.sum((y - target) ** 2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,15 @@ from conformance.zoo import column_cell as column
 from conformance.zoo import feature_major as functions
 from conformance.zoo import linked_nodes as linked
 from conformance.zoo import sequence_layer as layers
+from conformance.zoo import training
+from conformance.zoo.naming import listed, named
 from lstm_ref.activations import ACTIVATIONS
 from lstm_ref.options import PLAIN
 
 
 # One sample, one step: the steps are taken here. With an identity for its output layer, y is h.
 @conformance.one_sample_at_a_time
+@conformance.candidate(trains={"cell": training.cell})
 def column_cell(case: Any) -> Any:
     layout = conformance.Layout(gates="figo", joined="xh", transposed=True, split=True, axes="tfb")
     W, b = layout.weights(case.params)
@@ -33,7 +35,9 @@ def column_cell(case: Any) -> Any:
 
 # A layer that takes one sequence, begins with zeros, and gives every h or the last one, but no c.
 @conformance.one_sample_at_a_time
-@conformance.candidate(without=("h0", "c0", "d_h", "d_c", "h", "c"), features=("last-output",))
+@conformance.candidate(
+    without=("h0", "c0", "d_h", "d_c", "h", "c"), features=("last-output",), trains={"sine": training.sine}
+)
 def sequence_layer(case: Any) -> Any:
     layout = conformance.Layout(gates="ifog", transposed=True, split=True)
     params = named("WUb", "ifog", layout.weights(case.params))
@@ -48,7 +52,7 @@ def sequence_layer(case: Any) -> Any:
 
 # A chain of nodes for one sample, with a loss at each, here the trial's own. That h = o * c, without tanh, is an option.
 @conformance.one_sample_at_a_time
-@conformance.candidate(features=("activations",))
+@conformance.candidate(features=("activations",), trains={"vectors": training.vectors})
 def linked_nodes(case: Any) -> Any:
     layout, options = conformance.Layout(gates="gifo", joined="xh", transposed=True, split=True), case.options or PLAIN
     activations = map(activation, (options.recurrent_activation, options.activation, options.of_output))
@@ -64,6 +68,7 @@ def linked_nodes(case: Any) -> Any:
 
 
 # Samples as columns; the author's own loops over time. With an identity for its dense layer, y is h.
+@conformance.candidate(trains={"counting": training.counting})
 def cached_cell(case: Any) -> Any:
     layout = conformance.Layout(gates="fiog", joined="hx", transposed=True, split=True, axes="tfb")
     gates = named("Wb", "fiog", layout.weights(case.params))
@@ -76,6 +81,7 @@ def cached_cell(case: Any) -> Any:
 
 
 # Functions of arrays (features, batch, time), which give every h and c; the softmax has no part in that.
+@conformance.candidate(trains={"classification": training.classification})
 def feature_major(case: Any) -> Any:
     layout = conformance.Layout(gates="figo", joined="hx", transposed=True, split=True, axes="fbt")
     p = named("Wb", "figo", layout.weights(case.params))
@@ -102,14 +108,3 @@ def over_time(step: Any, arrays: Any, h: Any, c: Any) -> Any:
         result, h, c = step(array, h, c)
         results.append(result)
     return results, h, c
-
-
-def named(letters: Iterable[str], gates: str, weights: Iterable[Sequence[Any]]) -> dict[str, Any]:
-    """Weights by names such as Wf, biases as columns."""
-    pairs = zip(letters, weights, strict=True)
-    return {letter + g: a.reshape(len(a), -1) for letter, of in pairs for g, a in zip(gates, of, strict=True)}
-
-
-def listed(arrays: Mapping[str, Any], letters: Iterable[str], gates: str) -> list[list[Any]]:
-    """Arrays with names such as Wf as `Layout` takes them."""
-    return [[arrays[letter + gate] for gate in gates] for letter in letters]

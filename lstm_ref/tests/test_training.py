@@ -151,6 +151,8 @@ def test_float32_stays(optimizer: Any) -> None:
         ({"truncate": 0}, UsageError, "truncate is 0, expected a whole number"),
         ({"batches": []}, UsageError, r"batches is list \[\], expected a list of pairs \(x, target\)"),
         ({"batches": iter([(X, Y)])}, UsageError, "batches is list_iterator .* expected a list of pairs"),
+        ({"batches": (X, Y)}, UsageError, r"batches\[0\] is no pair. .* of one batch, \[\(x, target\)\]"),
+        ({"batches": [(X, Y), (X,)]}, UsageError, r"batches\[1\] is no pair"),
         ({"model": model(last_step=True), "truncate": 2}, UsageError, "this head reads the last step alone"),
     ],
 )

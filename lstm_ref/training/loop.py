@@ -93,6 +93,10 @@ def train(
             raise UsageError(f"{name} is {value!r}, expected a whole number, 1 or more.")
     if not isinstance(batches, Sequence) or not batches:
         raise UsageError(f"batches is {type(batches).__name__} {batches!r:.60}, expected a list of pairs (x, target).")
+    if strangers := [n for n, batch in enumerate(batches) if not isinstance(batch, tuple | list) or len(batch) != 2]:
+        raise UsageError(
+            f"batches[{strangers[0]}] is no pair. Give a list of pairs (x, target); of one batch, [(x, target)]."
+        )
     if truncate is not None and model.head is not None and model.head.last_step:
         raise UsageError(
             "truncate cuts sequences into pieces that each have targets, and this head reads the last step alone. "

@@ -45,6 +45,24 @@ def test_the_last_steps_gradient_is_given_where_it_is_taken(by_state: bool, give
     np.testing.assert_allclose(found.gradients["kernel"], expected.gradients["kernel"], rtol=1e-12)
 
 
+@pytest.mark.parametrize("steps", [None, 5])
+def test_enlarged_cotangents_change_no_bit_of_the_gradients(steps: int | None) -> None:
+    task, largest = TASKS["classification"](), []
+
+    def lstm(case: Case) -> Any:
+        largest.append(np.abs(case.d_output).max())
+        return built_in("ref")(case)
+
+    plain, enlarged = (
+        differentiator(lstm, "one", steps_in_call=steps, scale=scale)(task.model, *task.batches[0], task.loss, None)
+        for scale in (1.0, 64.0)
+    )
+    half = len(largest) // 2
+    assert max(largest[half:]) == 64 * max(largest[:half]) > 0
+    for name, gradient in plain.gradients.items():
+        np.testing.assert_array_equal(enlarged.gradients[name], gradient)
+
+
 def test_in_parts_all_that_is_handed_on_is_needed() -> None:
     task, met = TASKS["classification"](), []
 

@@ -15,15 +15,16 @@ from conformance.cases.matrix import sizes
 from conformance.diagnosis.bugs import bugs, network_bugs
 from conformance.diagnosis.bugs.catalogue import readable
 from conformance.fixtures.store import golden
+from conformance.fixtures.trajectories import frozen
 from conformance.report.documentation import FENCE, READMES, ROOT, compare, printed, same, shows
 
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in READMES}
 COMPARED = {
     "README.md": 4,
-    "conformance/README.md": 9,
+    "conformance/README.md": 10,
     "conformance/bench/README.md": 1,
     "conformance/diagnosis/README.md": 3,
-    "conformance/zoo/README.md": 7,
+    "conformance/zoo/README.md": 8,
     "fixtures/README.md": 1,
     "lstm_ref/README.md": 8,
 }
@@ -64,6 +65,21 @@ def test_links_lead_somewhere() -> None:
     ]
     assert len(links) > 10
     assert [link for link in links if not link.exists()] == []
+
+
+def test_the_allowed_errors_of_trainings_are_the_frozen_ones() -> None:
+    text = TEXTS["lstm_ref/README.md"]
+    head = re.search(r"^\| allowed after N updates \|(.*)\|$", text, re.M)
+    assert head is not None
+    updates = [int(number) for number in head[1].split("|")]
+    rows = re.findall(r"^\| `(\w+)` \|((?: \de-\d+ \|)+)", text, re.M)
+    assert len(rows) == 4
+    for name, cells in rows:
+        known = frozen()[name]
+        told = [float(cell) for cell in cells.split("|") if cell.strip()]
+        assert len(told) == sum(len(known.losses) >= N for N in updates)
+        for N, number in zip(updates, told, strict=False):
+            assert f"{known.allowed['float64'][N - 1] / known.losses.max():.0e}" == f"{number:.0e}", f"{name}, {N}"
 
 
 def test_the_readme_stays_short() -> None:

@@ -30,7 +30,7 @@ from conformance.trial.doors import checks
 from conformance.trial.results import CheckResult, Report
 from conformance.trial.runner import run
 from conformance.trial.tests import wrong
-from conformance.trial.trajectory import to_train, trained
+from conformance.trial.trajectory import Training, to_train
 from conformance.zoo import adapters
 
 PLAIN = ("cell", "classification", "counting", "sine")
@@ -48,7 +48,7 @@ def beginning(name: str) -> Frozen:
 def followed(
     lstm: Callable[[Case], Any], known: Frozen, dtype: str = "float64", without: tuple[str, ...] = ()
 ) -> tuple[CheckResult, Trajectory]:
-    result, trajectory = trained(InThread(lstm), known, dtype, frozenset(without))
+    result, trajectory = Training(known, dtype).judged(InThread(lstm), frozenset(without))
     assert trajectory is not None
     assert (result.status == "passed") == (trajectory.left is None and not trajectory.ended)
     return result, trajectory
@@ -105,13 +105,15 @@ def test_a_sequence_comes_in_parts_only_if_all_is_there_to_hand_on() -> None:
 
 
 def test_a_task_that_cannot_be_taken_is_not_provided() -> None:
-    result, trajectory = trained(InThread(built_in("ref")), frozen()["cell"], "float64", frozenset(("h0", "c0")))
+    training = Training(frozen()["cell"], "float64")
+    result, trajectory = training.judged(InThread(built_in("ref")), frozenset(("h0", "c0")))
     assert (result.status, result.message, trajectory) == ("not provided", "it takes no c0 and no h0", None)
 
 
 def test_tasks_are_those_whose_features_are_asked_for_in_the_dtypes_that_are_known() -> None:
     def names(without: tuple[str, ...] = (), asked: tuple[str, ...] = ()) -> set[tuple[str, str]]:
-        return {(known.task.name, dtype) for known, dtype in to_train(frozenset(without), frozenset(asked))}
+        trainings = to_train(frozenset(without), frozenset(asked), frozenset())
+        return {(training.known.task.name, training.dtype) for training in trainings}
 
     assert names() == {(name, dtype) for name in PLAIN for dtype in ("float64", "float32")}
     assert names(("float32",), ("activations",)) == {(name, "float64") for name in (*PLAIN, "vectors")}
@@ -178,10 +180,11 @@ def test_what_ran_out_of_time_is_not_judged_unless_it_had_left_the_band() -> Non
             self.calls += 1
             return Outcome(dict(self.lstm(case))) if self.calls < 7 else Outcome(not_judged="gave no result within 1 s")
 
-    result, _ = trained(Slow(built_in("ref")), beginning("counting"), "float64", frozenset())
+    training = Training(beginning("counting"), "float64")
+    result, _ = training.judged(Slow(built_in("ref")), frozenset())
     assert result.status == "not judged"
     assert result.message == "counting: it ends after 3 of 4 updates: gave no result within 1 s"
-    result, _ = trained(Slow(wrong.grad_final_hidden_ignored), beginning("counting"), "float64", frozenset())
+    result, _ = training.judged(Slow(wrong.grad_final_hidden_ignored), frozenset())
     assert result.status == "failed"
 
 

@@ -40,8 +40,9 @@ def named_by_diagnosis(candidate: Callable[..., Any], report: Report) -> str:
 
 @pytest.mark.parametrize("member", BREAKS)
 def test_it_conforms(member: str) -> None:
-    report = run(getattr(shapes, member), member)
-    assert [report.verdict(profile) for profile in ("forward", "training")] == ["conforms", "conforms"]
+    report = run(getattr(shapes, member), member, profile="trajectory")
+    assert [report.verdict(profile) for profile in report.profiles] == ["conforms"] * 3
+    assert [trajectory.dtype for trajectory in report.trajectories if trajectory.own] == ["float64", "float32"]
     assert not report.remarks
     assert not report.not_met
 
