@@ -57,7 +57,7 @@ def show(options: argparse.Namespace) -> int:
     return CONFORMS
 
 
-ENOUGH = {1: 0.97, 2: 0.95, 3: 0.9, 4: 0.9, 5: 0.9}
+ENOUGH = {"one bug": ((1,), 0.97), "two bugs": ((2,), 0.95), "three to five bugs": ((3, 4, 5), 0.9)}
 """Of random LSTMs with so many bugs, the share of which all have to be named."""
 
 
@@ -71,13 +71,12 @@ def _confusion(count: int) -> int:
             print(f"{'' if guess.named else 'IN OTHER WORDS: ' if guess.in_other_words else 'MISSED: '}{guess}")
     print(f"\n{len(alone)} diagnoses of each bug alone: {sum(g.first for g in alone)} name it first")
     enough = sum(g.first for g in alone) >= 0.98 * len(alone)
-    for several, share in ENOUGH.items():
-        some = [g for g in random if len(g.bugs) == several]
+    for several, (counts, share) in ENOUGH.items():
+        some = [g for g in random if len(g.bugs) in counts]
         if some:
             named, reworded = sum(g.named for g in some), sum(g.in_other_words for g in some)
-            bugs = "one bug" if several == 1 else f"{several} bugs"
             all_of_them = f"{named} named exactly, {reworded} in other words: {(named + reworded) / len(some):.1%}"
-            print(f"{len(some)} random LSTMs with {bugs}: {all_of_them}")
+            print(f"{len(some)} random LSTMs with {several}: {all_of_them}")
             enough &= named + reworded >= share * len(some)
     false = sum(guess.falsely_certain for guess in [*alone, *random])
     print(
