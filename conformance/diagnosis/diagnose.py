@@ -18,7 +18,8 @@ from conformance.diagnosis.finding import Diagnosis, Fault, Finding, Statement, 
 from conformance.diagnosis.locate import locate
 from conformance.diagnosis.locate.cases import in_cases
 from conformance.diagnosis.networks import diagnose_networks
-from conformance.diagnosis.reading import COST, LEAKS, Reader, Reading, Stage, of_groups
+from conformance.diagnosis.reading import COST, LEAKS, Reader, Reading, of_groups
+from conformance.diagnosis.stage import Stage
 from conformance.judging.tolerance import scale_of
 from conformance.trial.call import SECONDS, Caller, caller
 from conformance.trial.checks import CHECKS

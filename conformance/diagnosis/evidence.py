@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from conformance.case import FORWARD, Case, Result
-from conformance.diagnosis.bugs.hypothesis import Hypothesis
 from conformance.judging.compare import compare_quantity
 from conformance.judging.noise import perturbed
 from conformance.judging.tolerance import Allowed, allowed_from_truth, roundoff, scale_of, smallest
@@ -116,11 +115,3 @@ def narrow(observations: Iterable[Observation]) -> bool:
     with np.errstate(over="ignore"):
         rounded = numbers.astype(NARROWER[numbers.dtype.name])
     return bool((rounded == numbers)[np.isfinite(rounded)].all())
-
-
-def fits(hypothesis: Hypothesis, observations: Sequence[Observation], quantities: Sequence[str]) -> bool:
-    """Whether a hypothesis gives what the candidate gave, in all these cases, called in this order."""
-    forward = all(name in FORWARD for name in quantities)
-    lstm = hypothesis.forward() if forward else hypothesis.fresh()
-    with np.errstate(all="ignore"):
-        return all(not o.differing(lstm(o.case), quantities) for o in observations)

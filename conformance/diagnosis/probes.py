@@ -114,3 +114,41 @@ def _emptied(matrix: FloatArray) -> FloatArray:
     blocks = np.split(matrix, 4, axis=-1)
     blocks[1] = np.zeros_like(blocks[1])
     return np.concatenate(blocks, axis=-1)
+
+
+def forward_cases(dtype: str, without: frozenset[str]) -> list[Case]:
+    """Cases that show the forward pass bit by bit: first the cell, in which no layout shows; then the layout; then time."""
+
+    def one_unit(name: str, B: int, T: int, scale: float = 1.0) -> Case:
+        weight = np.full((1, 4), 0.75, dtype)
+        case = drawn(dtype, B, T, 1, 1, without)
+        case = with_weights(case, kernel=weight, recurrent_kernel=weight.copy(), bias=np.zeros(4, dtype))
+        return replace(case, id=f"{name}-{dtype}", x=case.x * case.dtype.type(scale))
+
+    one = drawn(dtype, 1, 1, 2, 3, without)
+    small = one_unit("one-unit", 1, 1)
+    cases = {
+        "one-unit-states-zero": zeroed(small, "h0", "c0"), "one-unit-c0-zero": zeroed(small, "c0"),
+        "one-unit": small, "one-unit-four-steps": one_unit("", 1, 4),
+        "one-unit-large": one_unit("", 1, 1, 12.0),
+        "kernel-alone": zeroed(one, "h0", "bias"), "recurrent-kernel-alone": zeroed(one, "x", "bias"),
+        "bias-alone": zeroed(one, "x", "h0"), "one-step": one, "three-steps": drawn(dtype, 1, 3, 2, 3, without),
+        "three-samples": drawn(dtype, 3, 1, 2, 3, without), "everything": drawn(dtype, 3, 4, 2, 3, without),
+    }  # fmt: skip
+    return [replace(case, id=f"read-{name}-{dtype}") for name, case in cases.items()]
+
+
+def backward_cases(dtype: str, without: frozenset[str]) -> list[Case]:
+    """Cases that show the backward pass bit by bit: one step and one cotangent; all of them; carries; sums; sizes."""
+    one, three = drawn(dtype, 1, 1, 2, 3, without), drawn(dtype, 1, 3, 2, 3, without)
+    large = drawn(dtype, 1, 2, 2, 3, without)
+    large = replace(large, **{n: getattr(large, n) * large.dtype.type(64) for n in ("d_output", "d_h", "d_c")})
+    cases = {
+        "one-step-d_c-alone": zeroed(one, "d_output", "d_h"), "one-step-d_h-alone": zeroed(one, "d_output", "d_c"),
+        "one-step-d_output-alone": zeroed(one, "d_h", "d_c"), "one-step-backward": one,
+        "three-steps-d_c-alone": zeroed(three, "d_output", "d_h"), "three-steps-backward": three,
+        "three-samples-backward": drawn(dtype, 3, 1, 2, 3, without),
+        "everything-backward": drawn(dtype, 3, 4, 2, 3, without), "twelve-steps-backward": drawn(dtype, 1, 12, 2, 3, without),
+        "large-cotangents": large,
+    }  # fmt: skip
+    return [replace(case, id=f"read-{name}-{dtype}") for name, case in cases.items()]

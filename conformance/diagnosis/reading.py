@@ -29,9 +29,9 @@ from conformance.diagnosis.bugs.hypothesis import (
     kind,
 )
 from conformance.diagnosis.evidence import NARROWER, Observation, observe
-from conformance.diagnosis.probes import drawn, with_weights, zeroed
+from conformance.diagnosis.probes import backward_cases, forward_cases
+from conformance.diagnosis.stage import Part, Stage, in_order, places
 from conformance.trial.call import Caller
-from lstm_ref.params import GATES
 
 LEAKS = ("state-leaks", "state-leaks-instead", "grad-accumulates")
 OBSERVED = ("input-mutated", "dtype-narrowed", "dtype-widened", "sigmoid-overflow", "numbers-approximated")
@@ -52,69 +52,6 @@ CALL = 2
 """What a call costs besides, in steps."""
 STAGE, SHARE = 12_000, 6_000
 """So many of them in one stage, and for one more bug of one hypothesis."""
-Part = tuple[str, str, object]
-"""A case's id, a quantity, and the place in it: a step, a gate, or nothing."""
-
-
-class Stage:
-    """What is looked at together.
-
-    Parameters
-    ----------
-    seen : sequence of Observation
-        Calls of the candidate, in their order.
-    quantities : sequence of str
-        What is looked at; nothing that was not given.
-
-    Attributes
-    ----------
-    parts : frozenset
-        Its parts.
-    """
-
-    def __init__(self, seen: Sequence[Observation], quantities: Sequence[str]) -> None:
-        self.seen, self.quantities = tuple(seen), tuple(quantities)
-        self.name = " ".join(o.case.id for o in seen)
-        self.forward = all(name in FORWARD for name in quantities)
-        self._arrays = [(n, name) for n, o in enumerate(seen) for name in quantities if name in o.given]
-        places = [
-            (seen[n].case.id, name, place)
-            for n, name in self._arrays
-            for place in _places(name, seen[n].given[name].shape)
-        ]
-        self.parts = frozenset(places)
-        self._order = list(places)
-        self._numbers = self._flat([o.given for o in seen])
-        lengths, scales = [], []
-        for n, name in self._arrays:
-            array = seen[n].given[name]
-            count = len(_places(name, array.shape))
-            lengths += [array.size // count] * count
-            scales.append(np.full(array.size, np.abs(array).max(initial=0.0, where=np.isfinite(array))))
-        self._starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(int)
-        self._scale = np.concatenate(scales)
-        self._odd = ~np.isfinite(self._numbers)
-
-    def _flat(self, results: Sequence[Result]) -> Any:
-        """The numbers of all parts, one part after the other; none of an array of another shape."""
-        arrays = [(name, results[n][name], self.seen[n].given[name]) for n, name in self._arrays]
-        return np.concatenate([_in_order(name, a if a.shape == b.shape else b * np.nan) for name, a, b in arrays])
-
-    def same(self, results: Sequence[Result], close: float) -> frozenset[Part]:
-        """The parts that these results have as they were given."""
-        numbers = self._flat(results)
-        same = np.abs(numbers - self._numbers) <= close * self._scale + 1e-30
-        if self._odd.any():
-            same |= self._odd & ((numbers == self._numbers) | (np.isnan(numbers) & np.isnan(self._numbers)))
-        right = np.logical_and.reduceat(same, self._starts)
-        return frozenset(part for part, is_right in zip(self._order, right.tolist(), strict=True) if is_right)
-
-    def given(self, results: Sequence[Result]) -> Stage:
-        """The same stage, of somebody who gives these results."""
-        return Stage(
-            [replace(o, given={n: result[n] for n in o.given}) for o, result in zip(self.seen, results, strict=True)],
-            self.quantities,
-        )
 
 
 @dataclass(frozen=True)
@@ -140,44 +77,6 @@ class Reading:
 def of_groups(*groups: str) -> list[str]:
     """The slugs of these groups that are found by their numbers, the catalogue's first."""
     return [slug for slug, bug in readable().items() if bug.group in groups and slug not in (*OBSERVED, *LEAKS)]
-
-
-def forward_cases(dtype: str, without: frozenset[str]) -> list[Case]:
-    """Cases that show the forward pass bit by bit: first the cell, in which no layout shows; then the layout; then time."""
-
-    def one_unit(name: str, B: int, T: int, scale: float = 1.0) -> Case:
-        weight = np.full((1, 4), 0.75, dtype)
-        case = drawn(dtype, B, T, 1, 1, without)
-        case = with_weights(case, kernel=weight, recurrent_kernel=weight.copy(), bias=np.zeros(4, dtype))
-        return replace(case, id=f"{name}-{dtype}", x=case.x * case.dtype.type(scale))
-
-    one = drawn(dtype, 1, 1, 2, 3, without)
-    small = one_unit("one-unit", 1, 1)
-    cases = {
-        "one-unit-states-zero": zeroed(small, "h0", "c0"), "one-unit-c0-zero": zeroed(small, "c0"),
-        "one-unit": small, "one-unit-four-steps": one_unit("", 1, 4),
-        "one-unit-large": one_unit("", 1, 1, 12.0),
-        "kernel-alone": zeroed(one, "h0", "bias"), "recurrent-kernel-alone": zeroed(one, "x", "bias"),
-        "bias-alone": zeroed(one, "x", "h0"), "one-step": one, "three-steps": drawn(dtype, 1, 3, 2, 3, without),
-        "three-samples": drawn(dtype, 3, 1, 2, 3, without), "everything": drawn(dtype, 3, 4, 2, 3, without),
-    }  # fmt: skip
-    return [replace(case, id=f"read-{name}-{dtype}") for name, case in cases.items()]
-
-
-def backward_cases(dtype: str, without: frozenset[str]) -> list[Case]:
-    """Cases that show the backward pass bit by bit: one step and one cotangent; all of them; carries; sums; sizes."""
-    one, three = drawn(dtype, 1, 1, 2, 3, without), drawn(dtype, 1, 3, 2, 3, without)
-    large = drawn(dtype, 1, 2, 2, 3, without)
-    large = replace(large, **{n: getattr(large, n) * large.dtype.type(64) for n in ("d_output", "d_h", "d_c")})
-    cases = {
-        "one-step-d_c-alone": zeroed(one, "d_output", "d_h"), "one-step-d_h-alone": zeroed(one, "d_output", "d_c"),
-        "one-step-d_output-alone": zeroed(one, "d_h", "d_c"), "one-step-backward": one,
-        "three-steps-d_c-alone": zeroed(three, "d_output", "d_h"), "three-steps-backward": three,
-        "three-samples-backward": drawn(dtype, 3, 1, 2, 3, without),
-        "everything-backward": drawn(dtype, 3, 4, 2, 3, without), "twelve-steps-backward": drawn(dtype, 1, 12, 2, 3, without),
-        "large-cotangents": large,
-    }  # fmt: skip
-    return [replace(case, id=f"read-{name}-{dtype}") for name, case in cases.items()]
 
 
 class Reader:
@@ -444,10 +343,9 @@ class Reader:
         id, name, place = min(parts, key=str)
         for o, result in zip(stage.seen, self.results(without, stage), strict=True):
             if o.case.id == id:
-                places = _places(name, o.given[name].shape)
+                every = places(name, o.given[name].shape)
                 given, other = (
-                    np.split(_in_order(name, a), len(places))[places.index(place)]
-                    for a in (o.given[name], result[name])
+                    np.split(in_order(name, a), len(every))[every.index(place)] for a in (o.given[name], result[name])
                 )
                 where = np.argmax(np.abs(np.nan_to_num(given - other)))
                 at = "" if place is None else f", {'step' if isinstance(place, int) else 'block'} {place}"
@@ -474,20 +372,6 @@ def _exchanged(bugs: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
     letters = order[-4:].translate(str.maketrans("if", "fi"))
     rest = tuple(slug for slug in bugs if slug not in (order, cell))
     yield (*rest, *((f"{ORDER}{letters}",) if letters != "ifco" else ()), *((cell,) if cell not in bugs else ()))
-
-
-def _places(name: str, shape: tuple[int, ...]) -> Sequence[object]:
-    """The places of a quantity: gate blocks of the weights' gradients, steps of output and d_x."""
-    if "kernel" in name or "bias" in name:
-        return GATES
-    return range(shape[1]) if name in ("output", "d_x") else (None,)
-
-
-def _in_order(name: str, array: Any) -> Any:
-    """A quantity's numbers, one place after the other."""
-    if "kernel" in name or "bias" in name:
-        return array.reshape(-1, 4, array.shape[-1] // 4).swapaxes(0, 1).reshape(-1)
-    return array.swapaxes(0, 1).reshape(-1) if name in ("output", "d_x") else array.reshape(-1)
 
 
 def _best(readings: Iterable[Reading]) -> list[Reading]:

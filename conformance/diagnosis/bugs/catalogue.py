@@ -9,7 +9,10 @@ from conformance.diagnosis.bugs.entry import GROUPS, NETWORK_GROUPS, REGISTRY, B
 
 __all__ = ["GROUPS", "NETWORK_GROUPS", "Bug", "bugs", "network_bugs", "readable"]
 
-READ_OFF = ("read_off", "read_off_forward", "read_off_weights", "read_off_time", "read_off_terms")
+READ_OFF = (
+    "read_off_gates", "read_off_carries", "read_off_sums", "read_off_forward", "read_off_weights", "read_off_time", "read_off_sizes",
+    "read_off_states", "read_off_terms", "read_off_cut", "read_off_products", "read_off_kept",
+)  # fmt: skip
 
 
 @cache
