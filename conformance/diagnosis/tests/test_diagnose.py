@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from conformance.case import Case
 from conformance.cli import main
 from conformance.diagnosis.bugs import bugs
+from conformance.diagnosis.bugs.catalogue import readable
+from conformance.diagnosis.bugs.hypothesis import Hypothesis
 from conformance.diagnosis.confusion import Guess, Unknown, guess, unknowns
 from conformance.diagnosis.diagnose import diagnose
 from conformance.diagnosis.finding import Diagnosis, Finding
@@ -294,6 +297,37 @@ def test_bugs_that_exclude_each_other_are_no_explanation() -> None:
     assert [one.hypothesis.bugs for one in found] == [("grad-cell-left-over",)]
     stage = reader.stages[-3]
     assert not reader.right(found[0].hypothesis.also("grad-cell-carry-earlier-forget"), stage)
+
+
+def test_bugs_are_one_lstm_in_whatever_order_they_were_found() -> None:
+    case = drawn("float64", 2, 3)
+    pair = ("forget-bias-added", "gate-order-icof")
+    one, other = (Hypothesis(slugs).fresh()(case) for slugs in (pair, pair[::-1]))
+    assert all(np.array_equal(one[name], other[name]) for name in case.shapes)
+
+
+def test_float32_numbers_that_explode_may_differ_by_what_float32_costs_them() -> None:
+    """The candidate computes in float64 throughout, and rounds otherwise than the hypothesis; in long cases gradients explode."""
+    lstm = readable()["grad-cell-slope-square-of-1-minus-tanh-c"].candidate()
+
+    def wide(case: Case) -> Any:
+        names = ("x", "h0", "c0", "d_output", "d_h", "d_c")
+        arrays = {name: getattr(case, name).astype(np.float64) for name in names}
+        params = case.params.astype(np.float64)
+        result = lstm(replace(case, dtype=np.dtype(np.float64), params=params, **arrays))
+        return {name: array.astype(case.dtype) for name, array in result.items()}
+
+    findings = examined(wide).findings
+    assert [(f.bugs, f.certain) for f in findings] == [(("grad-cell-slope-square-of-1-minus-tanh-c",), True)]
+
+
+def test_what_is_approximated_beside_a_bug_is_said_and_not_certain() -> None:
+    class AddsEpsilon(bugs()["grad-cell-not-carried"].make):  # type: ignore[misc]
+        def sigmoid_slope(self, gate: str, a: Any, step: Any) -> Any:
+            return super().sigmoid_slope(gate, a, step) + a.dtype.type(1e-8)
+
+    findings = examined(lambda case: AddsEpsilon()(case)).findings
+    assert [(set(f.bugs), f.certain) for f in findings] == [({"grad-cell-not-carried", "numbers-approximated"}, False)]
 
 
 def test_each_bug_of_a_random_lstm_shows_beside_the_others() -> None:
