@@ -271,7 +271,7 @@ class _Examination:
                 continue
             differing = o.differing(result)
             if differing and affordable and o.case.dtype == np.float32 and not self.stateful:
-                differing = _beyond_rounding(o, differing, result, hypothesis)
+                differing = beyond_rounding(o, differing, result, hypothesis)
             if differing:
                 odd.append(o)
             right |= {f"{id}:{name}" for name in o.given if name in result and name not in differing}
@@ -347,7 +347,7 @@ class _Examination:
         return Finding(one.bugs, certain, title, len(one.checks), one.of, repair, faults, note)
 
 
-def _beyond_rounding(o: Observation, differing: list[str], result: Result, hypothesis: Hypothesis) -> list[str]:
+def beyond_rounding(o: Observation, differing: list[str], result: Result, hypothesis: Hypothesis) -> list[str]:
     """Those of the differing quantities that are apart by more than float32 costs the hypothesis, whose numbers may explode."""
     p = o.case.params
     wide = {name: getattr(o.case, name).astype(np.float64) for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}

@@ -63,7 +63,8 @@ class Stage:
     def same(self, results: Sequence[Result], close: float) -> frozenset[Part]:
         """The parts that these results have as they were given."""
         numbers = self._flat(results)
-        same = np.abs(numbers - self._numbers) <= close * self._scale + 1e-30
+        with np.errstate(invalid="ignore"):  # infinities are compared below
+            same = np.abs(numbers - self._numbers) <= close * self._scale + 1e-30
         if self._odd.any():
             same |= self._odd & ((numbers == self._numbers) | (np.isnan(numbers) & np.isnan(self._numbers)))
         right = np.logical_and.reduceat(same, self._starts)
