@@ -237,7 +237,8 @@ def test_weights_read_wrongly_for_the_forward_pass_alone(slug: str) -> None:
 def test_an_overflow_elsewhere_is_not_called_the_sigmoids(kind: type[HookableLSTM]) -> None:
     report = run(kind(), "candidate")
     assert any("overflow" in r.message or "not finite" in r.message for r in report.noticed)
-    assert not diagnose(kind(), report).findings
+    named = {slug for finding in diagnose(kind(), report).findings for slug in finding.bugs}
+    assert named <= {"candidate-nan-exp"}  # which the one of exponentials is
 
 
 @pytest.mark.parametrize("dtype", [complex, object])
