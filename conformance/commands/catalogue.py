@@ -82,7 +82,12 @@ def _confusion(count: int) -> int:
     print(
         f"{false} claim something else as certain; the slowest took {max(g.seconds for g in [*alone, *random]):.1f} s"
     )
-    return CONFORMS if enough and not false else DOES_NOT
+    untrue = [(guess, said) for guess in random for said in guess.false]
+    for guess, said in untrue:
+        print(f"FALSE: of {' and '.join(guess.bugs)}: {'right' if said.right else 'wrong'} {said.text}")
+    if random:
+        print(f"{sum(len(g.claims) for g in random):,} statements, had no bug been named: {len(untrue)} are false")
+    return CONFORMS if enough and not (false or untrue) else DOES_NOT
 
 
 def _declaration(names: str | None) -> frozenset[str]:

@@ -66,17 +66,20 @@ class Observation:
         p = self.case.params
         return (self.case.x.size + p.kernel.size + p.recurrent_kernel.size) * self.case.sizes[1]
 
-    def agrees(self, quantity: str, result: Result) -> bool:
-        """Whether a result equals what was given, within the error allowed for the dtype that it was computed in."""
+    def allowed(self, quantity: str, result: Result) -> float:
+        """How far apart what was given and a result may be, by the dtype that it was computed in."""
         scale = max(scale_of(result[quantity]), self.scales.get(quantity, 0.0) / ALIKE)
-        allowed = {quantity: max(ALIKE * self.relative[quantity] * scale, smallest(self.case.dtype))}
-        told = compare_quantity(self.case, quantity, self.given[quantity], result, allowed)
-        if told.passed or not self.narrow:
-            return told.passed
+        allowed = max(ALIKE * self.relative[quantity] * scale, smallest(self.case.dtype))
+        if not self.narrow:
+            return allowed
         dtype = np.dtype(NARROWER[self.case.dtype.name])
-        coarser = roundoff(dtype) / roundoff(self.case.dtype)
         last = LAST_DIGITS * float(np.finfo(dtype).smallest_subnormal)  # tiny numbers have no others
-        return told.share <= max(coarser, last / told.allowed)
+        return max(allowed * roundoff(dtype) / roundoff(self.case.dtype), last)
+
+    def agrees(self, quantity: str, result: Result) -> bool:
+        """Whether a result equals what was given."""
+        allowed = {quantity: self.allowed(quantity, result)}
+        return compare_quantity(self.case, quantity, self.given[quantity], result, allowed).passed
 
     def differing(self, result: Result, quantities: Iterable[str] | None = None) -> list[str]:
         """The quantities, of those given, in which a result differs."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conformance.diagnosis.locate.claim import Claim
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,13 @@ class Statement:
         Whether it says that something is right, rather than wrong.
     text : str
         A sentence.
+    claim : Claim or None
+        What it says as a predicate, which can be asked of any LSTM; None where it only counts cases of the trial.
     """
 
     right: bool
     text: str
+    claim: Claim | None = None
 
 
 def is_right(text: str) -> Statement:

@@ -16,15 +16,24 @@ from lstm_ref.params import GATES, FloatArray
 SHUT = -60.0
 """A logit at which a gate is as good as 0: its sigmoid is below every roundoff."""
 
+BOUNDS = ((1.0, 1.0, 1.0), (1.0, 4.0, 1.0), (2.0, 1.0, 64.0))
+"""How large random weights are, the inputs and states, and the cotangents: what is clipped shows in large ones."""
 
-def drawn(dtype: str, B: int = 2, T: int = 1, D: int = 3, H: int = 4, without: frozenset[str] = frozenset()) -> Case:
-    """A case of these sizes with everything random, less what a candidate cannot take."""
-    draw = Draw(f"probe-{B}-{T}-{D}-{H}")
+
+def drawn(
+    dtype: str, B: int = 2, T: int = 1, D: int = 3, H: int = 4, without: frozenset[str] = frozenset(), number: int = 0
+) -> Case:
+    """A case of these sizes with everything random, less what a candidate cannot take; of many, some have larger numbers."""
+    draw = Draw(f"probe-{B}-{T}-{D}-{H}" + f"-{number}" * bool(number))
     shapes = {
         "x": (B, T, D), "h0": (B, H), "c0": (B, H), "d_output": (B, T, H), "d_h": (B, H), "d_c": (B, H),
         "kernel": (D, 4 * H), "recurrent_kernel": (H, 4 * H), "bias": (4 * H,),
     }  # fmt: skip
-    a: dict[str, Any] = {name: draw.uniform(1.0, *shape).astype(dtype) for name, shape in shapes.items()}
+    bounds = [BOUNDS[number % len(BOUNDS)][0 if name in _WEIGHTS else 1 + name.startswith("d_")] for name in shapes]
+    a: dict[str, Any] = {
+        name: draw.uniform(bound, *shape).astype(dtype)
+        for bound, (name, shape) in zip(bounds, shapes.items(), strict=True)
+    }
     params = LSTMParams(*(a.pop(name) for name in ("kernel", "recurrent_kernel", "bias")))
     return reduced(Case(f"probe-b{B}-t{T}-d{D}-h{H}-{dtype}", np.dtype(dtype), params=params, **a), without)
 

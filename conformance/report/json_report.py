@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,7 @@ def as_dict(report: Report, diagnosis: Diagnosis) -> dict[str, Any]:
         "not_judged": [{"check": r.id, "text": r.message} for r in report.not_judged],
         "failures": [failure(result) for result in report.failures],
         "diagnosis": [explanation(finding) for finding in diagnosis.findings],
-        "established": [asdict(statement) for statement in diagnosis.statements],
+        "established": [{"right": each.right, "text": each.text} for each in diagnosis.statements],
         "smallest_failure": None if smallest is None else failure(smallest),
         "checks": [
             {"id": r.id, "status": r.status, "share": None if r.share is None else number(round(r.share, 6))}

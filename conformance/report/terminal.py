@@ -10,6 +10,7 @@ from rich.table import Table
 
 from conformance.case import KINDS, kind_of
 from conformance.cases.features import FEATURES
+from conformance.diagnosis.evidence import ALIKE
 from conformance.diagnosis.finding import Diagnosis
 from conformance.report.json_report import NOTHING, Changes, by_message, explained, headline, not_given, standing
 from conformance.trial.checks import CHECKS
@@ -133,11 +134,12 @@ def _diagnosis(diagnosis: Diagnosis, report: Report, console: Console) -> None:
         if finding.note:
             console.print(f"  {'Note:':<9} {escape(finding.note)}", highlight=False, soft_wrap=True)
     if diagnosis.statements:
-        known, given = "Diagnosis: no bugs that were tried, alone or together, give this. It is", ""
+        known, given = "Diagnosis: no bugs that were tried, alone or together, give this. It is", "; right is"
         if diagnosis.findings:
             first = "the bug" if len(diagnosis.findings[0].bugs) == 1 else "the bugs"
-            known, given = "The rest is", f"; what follows from {first} named above counts as right"
-        console.print(f"\n{known} narrowed down by probing{given}:", highlight=False, soft_wrap=True)
+            known, given = "The rest is", f"; what follows from {first} named above counts as right, and so does"
+        within = f"what is within {ALIKE:g} times the error allowed to a correct LSTM"
+        console.print(f"\n{known} narrowed down by probing{given} {within}:", highlight=False, soft_wrap=True)
     for statement in diagnosis.statements:
         word = "[green]right[/]" if statement.right else "[red]wrong[/]"
         console.print(f"  {word}  {escape(statement.text)}", highlight=False, soft_wrap=True)

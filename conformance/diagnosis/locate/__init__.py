@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from math import prod
 
 from conformance.case import FORWARD, GRADIENTS
 from conformance.diagnosis.bugs.hypothesis import Hypothesis
 from conformance.diagnosis.finding import Statement
-from conformance.diagnosis.locate.backward import gradients
 from conformance.diagnosis.locate.cases import in_cases
-from conformance.diagnosis.locate.forward import forward_pass
-from conformance.diagnosis.locate.prober import Prober
+from conformance.diagnosis.locate.claim import Asked, draws
+from conformance.diagnosis.locate.conditions import BOTH, ONE, eighth, given, hiding_backward, hiding_forward
+from conformance.diagnosis.locate.derivative import of_their_own, products
+from conformance.diagnosis.locate.narrowing import all_right, hidden, narrowed, parts_of
 from conformance.trial.call import Caller
 from conformance.trial.results import Report
 
@@ -40,12 +40,32 @@ def locate(
         Whether it computes in a narrower dtype.
     """
     found = in_cases(report, (*known.bugs, *observed))
-    prober = Prober(call, known, dtype, report.without, narrow)
-    wrong = [r for r in report.failures if r.comparison is not None]  # not those of which there is no result at all
-    forward = [r for r in wrong if r.quantity in FORWARD]
-    if forward:
-        smallest = min(forward, key=lambda r: np.prod(report.sizes[r.trial]))
-        found += forward_pass(prober, report.trials[smallest.trial].case)
-    if any(r.quantity in GRADIENTS for r in wrong):
-        found += gradients(prober)
+    wrong = {
+        r.quantity for r in report.failures if r.comparison is not None
+    }  # not those of which there is no result at all
+    asked = draws(call, known, dtype, report.without, narrow)
+    if wrong & {*FORWARD}:
+        told = narrowed(asked, FORWARD, hiding_forward)
+        found += told if any(not each.right for each in told) else [*told, *special(asked, report)]
+    if wrong & {*GRADIENTS}:
+        found += gradients(asked)
     return tuple(found)
+
+
+def special(asked: Sequence[Asked], report: Report) -> list[Statement]:
+    """What is wrong in the smallest failing case, where nothing is in random ones."""
+    failing = [r.trial for r in report.failures if r.comparison is not None and r.quantity in FORWARD]
+    smallest = given(report.trials[min(failing, key=lambda id: prod(report.sizes[id]))].case)
+    return [
+        *parts_of(asked, smallest, FORWARD),
+        *hidden(asked, smallest, FORWARD, lambda each, base: {frozenset(): eighth(base)}),
+    ]
+
+
+def gradients(asked: Sequence[Asked]) -> list[Statement]:
+    """What is right and wrong in the gradients; where the forward pass is wrong, whether they are the derivatives of it."""
+    gives = any(name in asked[0].seen(BOTH).given for name in FORWARD)
+    if gives and not all(all_right(each, BOTH, FORWARD) for each in asked):
+        return of_their_own(asked)
+    found = narrowed(asked, GRADIENTS, hiding_backward)
+    return found if all(all_right(each, ONE, GRADIENTS) for each in asked) else found + products(asked)

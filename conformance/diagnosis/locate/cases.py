@@ -12,7 +12,7 @@ import numpy as np
 from conformance.case import KINDS, kind_of
 from conformance.cases.matrix import DTYPES
 from conformance.diagnosis.finding import Statement, is_right, is_wrong
-from conformance.diagnosis.locate.prober import listed
+from conformance.diagnosis.locate.claim import listed
 from conformance.diagnosis.reading import OBSERVED
 from conformance.judging.compare import compare_quantity
 from conformance.trial.results import CheckResult, Report

@@ -1,0 +1,158 @@
+"""Where a candidate is right and where it is wrong: at which size it begins, in what parts, and what hides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from conformance.case import FORWARD
+from conformance.diagnosis.finding import Statement, is_wrong
+from conformance.diagnosis.locate.claim import Asked, Condition, Question, listed
+from conformance.diagnosis.locate.conditions import BOTH, ONE, SAME, SAMPLES, STEPS, own_weights
+from conformance.diagnosis.stage import in_order, places
+from conformance.judging.compare import errors
+
+Hiding = Callable[[Asked, Condition], Mapping[frozenset[str], Condition]]
+
+
+def narrowed(draws: Sequence[Asked], quantities: Sequence[str], hiding: Hiding) -> list[Statement]:
+    """What is right and wrong in these quantities, from one sample and step to several: as far as the first that is wrong.
+
+    Parameters
+    ----------
+    draws : sequence of Asked
+        The candidate.
+    quantities : sequence of str
+        Those of the forward pass, or the gradients.
+    hiding : callable
+        The conditions that hide parts of an LSTM.
+    """
+    found: list[Statement] = []
+    one = parts_of(draws, ONE, quantities)
+    found += one
+    if not _nothing_wrong(one):
+        return found + hidden(draws, ONE, quantities, hiding)
+    for condition in (STEPS, SAMPLES):
+        told = parts_of(draws, condition, quantities)
+        found += told
+        if not _nothing_wrong(told):
+            found += hidden(draws, condition, quantities, hiding)
+    return found if not _nothing_wrong(found) else parts_of(draws, BOTH, quantities)
+
+
+def _nothing_wrong(statements: Sequence[Statement]) -> bool:
+    return all(statement.right for statement in statements)
+
+
+def parts_of(draws: Sequence[Asked], condition: Condition, quantities: Sequence[str]) -> list[Statement]:
+    """Which parts of the quantities are right, and which wrong."""
+    by_sample = condition is SAMPLES
+    question = Question(
+        lambda asked: _places(asked, condition, quantities, by_sample),
+        f"With {condition.words}: {{parts}}.",
+        f"With {condition.words}: {{parts}}.",
+    )
+    answer = question.answer(draws)
+    names = [name for name in quantities if name in draws[0].seen(condition).given]
+    if not names:
+        nothing = Question(
+            lambda asked: {"": any(name in asked.seen(condition).given for name in quantities)},
+            "",
+            f"With {condition.words} it gives none of {listed(quantities)}.",
+        )
+        return [nothing.said(False, [""])]
+    found = []
+    for right in (False, True):
+        parts = [part for part, is_right in answer.items() if is_right is right]
+        if parts:
+            found.append(question.said(right, parts, _described(parts, answer)))
+    if unsure := [part for part, is_right in answer.items() if is_right is None]:
+        words = _described(unsure, answer)
+        found.append(is_wrong(f"With {condition.words}, for some random numbers and not for others: {words}."))
+    return found
+
+
+def _places(asked: Asked, condition: Condition, quantities: Sequence[str], by_sample: bool) -> dict[str, bool]:
+    """Of each place in each quantity, whether it is right."""
+    seen, right = asked.seen(condition), asked.right(condition)
+    found: dict[str, bool] = {}
+    for name in quantities:
+        if name not in seen.given or name not in right:
+            continue
+        wrong = errors(seen.given[name], right[name]) > seen.allowed(name, right)
+        if by_sample and not _of_weights(name):
+            every = [(f"sample {b}", wrong[b]) for b in range(len(wrong))]
+        else:
+            where = places(name, wrong.shape)
+            blocks = np.split(in_order(name, wrong), len(where))
+            kind = "block" if _of_weights(name) else "step"
+            every = [
+                ("" if place is None else f"{kind} {place}", block) for place, block in zip(where, blocks, strict=True)
+            ]
+        found |= {f"{name}, {place}" if place else name: not block.any() for place, block in every}
+    return found
+
+
+def _of_weights(name: str) -> bool:
+    return "kernel" in name or "bias" in name
+
+
+def _described(parts: Sequence[str], every: Mapping[str, object]) -> str:
+    """Parts in words: a quantity by its name if it is the whole of it."""
+    whole, places = [], []
+    for name in dict.fromkeys(part.partition(", ")[0] for part in every):
+        of_name = [part for part in every if part.partition(", ")[0] == name]
+        those = [part for part in of_name if part in parts]
+        if those == of_name:
+            whole.append(name)
+        elif those:
+            kinds, labels = zip(*(part.partition(", ")[2].split() for part in those), strict=True)
+            last = f" of 0 to {len(of_name) - 1}" * (kinds[0] != "block")
+            places.append(f"{name} at {kinds[0]}{'s' * (len(those) > 1)} {listed(labels)}{last}")
+    return "; ".join([*([listed(whole)] if whole else []), *places])
+
+
+def hidden(draws: Sequence[Asked], base: Condition, quantities: Sequence[str], hiding: Hiding) -> list[Statement]:
+    """What hides the error, and what does not."""
+    keys = {condition.words.partition(", when ")[2]: key for key, condition in hiding(draws[0], base).items()}
+    conditions = dict(zip(keys, hiding(draws[0], base).values(), strict=True))
+    sentence = f"With {base.words}, when {{parts}}: the {'forward pass' if quantities is FORWARD else 'gradients'}."
+    question = Question(
+        lambda asked: {words: all_right(asked, condition, quantities) for words, condition in conditions.items()},
+        sentence,
+        sentence,
+    )
+    answer = question.answer(draws)
+    cured = [words for words, right in answer.items() if right]
+    least = [words for words in cured if not any(keys[other] < keys[words] for other in cured)]
+    found = [question.said(True, [words]) for words in least]
+    if stays := [words for words, right in answer.items() if right is False and not least]:
+        most = [words for words in stays if not any(keys[words] < keys[other] for other in stays)]
+        found.append(question.said(False, most, "; or ".join(most)))
+    elif answer.get(SAME) is False:
+        found.append(question.said(False, [SAME]))
+    return found + _of_the_order(draws, base) if answer.get(SAME) else found
+
+
+def _of_the_order(draws: Sequence[Asked], base: Condition) -> list[Statement]:
+    """Which gates make it wrong by weights of their own."""
+    conditions = own_weights(base)
+    sentence = (
+        f"With {base.words}, when every gate but one has the same weights, and that one is {{parts}}: the forward pass."
+    )
+    question = Question(
+        lambda asked: {gate: all_right(asked, condition, FORWARD) for gate, condition in conditions.items()},
+        sentence,
+        sentence,
+    )
+    answer = question.answer(draws)
+    gates = {right: [gate for gate, is_right in answer.items() if is_right is right] for right in (False, True)}
+    return [question.said(right, parts, " or ".join(parts)) for right, parts in gates.items() if parts]
+
+
+def all_right(asked: Asked, condition: Condition, quantities: Sequence[str]) -> bool:
+    """Whether it gives some of the quantities, and all of these right."""
+    seen, right = asked.seen(condition), asked.right(condition)
+    given = [name for name in quantities if name in seen.given and name in right]
+    return bool(given) and not seen.differing(right, given)
