@@ -8,6 +8,7 @@ from math import prod
 from conformance.case import FORWARD, GRADIENTS
 from conformance.diagnosis.bugs.hypothesis import Hypothesis
 from conformance.diagnosis.finding import Statement
+from conformance.diagnosis.locate.activations import activations
 from conformance.diagnosis.locate.cases import in_cases
 from conformance.diagnosis.locate.claim import Asked, draws
 from conformance.diagnosis.locate.conditions import BOTH, ONE, eighth, given, hiding_backward, hiding_forward
@@ -47,6 +48,7 @@ def locate(
     if wrong & {*FORWARD}:
         told = narrowed(asked, FORWARD, hiding_forward)
         found += told if any(not each.right for each in told) else [*told, *special(asked, report)]
+        found += activations(asked)
     if wrong & {*GRADIENTS}:
         found += gradients(asked)
     return tuple(found)

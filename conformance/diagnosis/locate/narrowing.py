@@ -9,7 +9,7 @@ import numpy as np
 from conformance.case import FORWARD
 from conformance.diagnosis.finding import Statement, is_wrong
 from conformance.diagnosis.locate.claim import Asked, Condition, Question, listed
-from conformance.diagnosis.locate.conditions import BOTH, ONE, SAME, SAMPLES, STEPS, own_weights
+from conformance.diagnosis.locate.conditions import BOTH, ONE, SAME, SAMPLES, STEPS, ZEROS, own_weights
 from conformance.diagnosis.stage import in_order, places
 from conformance.judging.compare import errors
 
@@ -129,10 +129,19 @@ def hidden(draws: Sequence[Asked], base: Condition, quantities: Sequence[str], h
     found = [question.said(True, [words]) for words in least]
     if stays := [words for words, right in answer.items() if right is False and not least]:
         most = [words for words in stays if not any(keys[words] < keys[other] for other in stays)]
-        found.append(question.said(False, most, "; or ".join(most)))
+        found.append(question.said(False, most, "; or ".join(_shorter(most, {keys[words]: words for words in most}))))
     elif answer.get(SAME) is False:
         found.append(question.said(False, [SAME]))
     return found + _of_the_order(draws, base) if answer.get(SAME) else found
+
+
+def _shorter(most: list[str], words: Mapping[frozenset[str], str]) -> list[str]:
+    """The conditions in words, and all those with zeros in few."""
+    zeros = [words[key] for key in words if key < {*ZEROS}]
+    if len(zeros) < len(ZEROS):
+        return most
+    subjects = [text.removesuffix(" is zero") for text in ZEROS.values()]
+    return [f"any of {listed(subjects)} are zero", *(text for text in most if text not in zeros)]
 
 
 def _of_the_order(draws: Sequence[Asked], base: Condition) -> list[Statement]:

@@ -157,6 +157,11 @@ SAID = {
         "right With one sample and one step, when x is zero and the initial h is zero and the bias is zero: the forward pass.",
         "wrong With one sample and one step, when every gate has the same weights: the forward pass.",
     ),
+    "SoftCell": (
+        "right With one sample and one step: c.",
+        "wrong With one unit and one step, *: h over c, which at -2, -0.5, 0.5, 2 is -0.6192, -0.2838, 0.2838, 0.6192 instead *",
+        "right * the input gate, the forget gate of c = 1, the candidate, the output gate.",
+    ),
     "InputLags": (
         "right With one sample and one step: output, h and c.",
         "wrong With one sample and three steps: h and c; output at steps 1 and 2 of 0 to 2.",

@@ -24,6 +24,13 @@ class ScaledCandidate(HookableLSTM):
         return (1.5 * np.tanh(z * 0.75)).astype(z.dtype)
 
 
+class SoftCell(HookableLSTM):
+    """h = o * c / (1 + |c| / 1.3)."""
+
+    def squash(self, c: Any) -> Any:
+        return c / (1 + np.abs(c) / c.dtype.type(1.3))
+
+
 class InputLags(HookableLSTM):
     """From the second step on, the mean of the input and the one before is taken."""
 
