@@ -84,9 +84,9 @@ def _confusion(count: int) -> int:
     )
     untrue = [(guess, said) for guess in random for said in guess.false]
     for guess, said in untrue:
-        print(f"FALSE: of {' and '.join(guess.bugs)}: {'right' if said.right else 'wrong'} {said.text}")
+        print(f"FALSE: of {' and '.join(guess.bugs)}: {said}")
     if random:
-        print(f"{sum(len(g.claims) for g in random):,} statements, had no bug been named: {len(untrue)} are false")
+        print(f"{sum(g.claims for g in random):,} statements, had no bug been named: {len(untrue)} are false")
     return CONFORMS if enough and not (false or untrue) else DOES_NOT
 
 

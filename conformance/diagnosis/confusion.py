@@ -18,7 +18,7 @@ from conformance.diagnosis.bugs.catalogue import bugs
 from conformance.diagnosis.bugs.declarations import USUAL, cases
 from conformance.diagnosis.bugs.hypothesis import AS_GIVEN, AS_READ, EXCLUDED, FORMULAS, STEPWISE, Hypothesis
 from conformance.diagnosis.diagnose import DTYPES, diagnose
-from conformance.diagnosis.finding import Finding, Statement
+from conformance.diagnosis.finding import Finding
 from conformance.diagnosis.locate import locate
 from conformance.diagnosis.locate.claim import Asked
 from conformance.diagnosis.reading import LEAKS, OBSERVED
@@ -109,15 +109,18 @@ class Guess:
         What was said.
     seconds : float
         How long it took: the processor's, whatever else the machine was doing.
-    statements : tuple of Statement
-        What probing would have said if it had been told none of them.
+    claims : int
+        How many statements probing would have made if it had been told none of them.
+    false : tuple of str
+        Those that the LSTM contradicts, in draws that were not looked at when they were made.
     """
 
     unknown: Unknown
     dtypes: tuple[str, ...]
     findings: tuple[Finding, ...]
     seconds: float
-    statements: tuple[Statement, ...] = ()
+    claims: int = 0
+    false: tuple[str, ...] = ()
 
     @property
     def bugs(self) -> tuple[str, ...]:
@@ -144,20 +147,6 @@ class Guess:
         """Whether something was claimed as certain that is neither the right bugs nor the same numbers."""
         return any(finding.certain for finding in self.findings) and not (self.named or self.in_other_words)
 
-    @property
-    def claims(self) -> list[Statement]:
-        """The statements that can be asked of the LSTM itself."""
-        return [said for said in self.statements if said.claim is not None]
-
-    @cached_property
-    def false(self) -> list[Statement]:
-        """Those that it contradicts, in draws that were not looked at when they were made."""
-        unknown, dtype = self.unknown, _probed(self.unknown)
-        fresh = [
-            Asked(caller(unknown.candidate()), Hypothesis(), dtype, unknown.without, number=number) for number in FRESH
-        ]
-        return [said for said in self.claims if said.claim and said.claim.contradicted(fresh)]
-
     def __str__(self) -> str:
         said = "; or ".join(
             f"{' and '.join(f.bugs)} ({f.explains} of {f.of}{', certain' if f.certain else ''})" for f in self.findings
@@ -179,17 +168,23 @@ def guess(unknown: Unknown, report: Report | None = None) -> list[Guess]:
     lstm = unknown.candidate()
     report = report or run(lstm, "unknown", profile="training")
     apart = len(unknown.bugs) == 1 and not unknown.without
-    statements = () if apart else locate(caller(lstm), report, _probed(unknown), Hypothesis(), (), False)
+    claims, false = (0, ()) if apart else stated(unknown, report)
     guesses = []
     for dtypes in [(dtype,) for dtype in DTYPES] if apart else [DTYPES]:
         start = time.process_time()
         findings = diagnose(lstm, report, dtypes).findings
-        guesses.append(Guess(unknown, dtypes, findings, time.process_time() - start, statements))
+        guesses.append(Guess(unknown, dtypes, findings, time.process_time() - start, claims, false))
     return guesses
 
 
-def _probed(unknown: Unknown) -> str:
-    return next(dtype for dtype in DTYPES if dtype not in unknown.without)
+def stated(unknown: Unknown, report: Report) -> tuple[int, tuple[str, ...]]:
+    """How many statements are made of it, as if no bug were known; and those that it contradicts in fresh draws."""
+    dtype = next(dtype for dtype in DTYPES if dtype not in unknown.without)
+    lstm = caller(unknown.candidate())
+    said = [each for each in locate(lstm, report, dtype, Hypothesis(), (), False) if each.claim is not None]
+    fresh = [Asked(lstm, Hypothesis(), dtype, unknown.without, number=number) for number in FRESH]
+    false = [each for each in said if each.claim and each.claim.contradicted(fresh)]
+    return len(said), tuple(f"{'right' if each.right else 'wrong'} {each.text}" for each in false)
 
 
 def unknowns(count: int) -> Iterator[Unknown]:
