@@ -9,14 +9,17 @@ from itertools import permutations
 
 import numpy as np
 
-from conformance.case import KINDS, kind_of
+from conformance.case import FORWARD, KINDS, kind_of
 from conformance.cases.matrix import DTYPES
 from conformance.diagnosis.finding import Statement, is_right, is_wrong
 from conformance.diagnosis.locate.claim import listed
 from conformance.diagnosis.reading import OBSERVED
 from conformance.judging.compare import compare_quantity
 from conformance.trial.results import CheckResult, Report
+from lstm_ref.params import FloatArray
 
+MANY, SOME, TINY = 500, 0.01, 1e-6
+"""So many numbers have a share, a share is at least so large, and numbers below have no digits to be compared."""
 FEW = 8
 """So many cases are named; of more, what they have in common is said."""
 _NUMBER = re.compile(r"\d+(?!\d*\)$)")
@@ -36,7 +39,7 @@ def in_cases(report: Report, known: Collection[str] = ()) -> list[Statement]:
     by_value = [r for r in report.of_profile(report.profile) if not r.behaviour and r.status != "not judged"]
     judged = {r.trial for r in by_value}
     report = replace(report, trials={id: trial for id, trial in report.trials.items() if id in judged})
-    found = [*_failed_calls(report, by_value), *_shapes(report, by_value)]
+    found = [*_failed_calls(report, by_value), *_shapes(report, by_value), *_dropped(report)]
     found += _types(report, by_value)
     return found if set(known) - set(OBSERVED) else found + _numbers(report, by_value)
 
@@ -129,6 +132,36 @@ def _shapes(report: Report, results: list[CheckResult]) -> list[Statement]:
                 text = f"The axes of {r.quantity} are in another order; with transpose{axes} its numbers are "
                 found[r.quantity] = is_wrong(text + ("right." if right else "wrong as well."))
     return list(found.values())
+
+
+def _dropped(report: Report) -> list[Statement]:
+    """Of which quantity a share is zero, and the rest what is right over the other share, as dropout leaves it."""
+    found = []
+    for name in FORWARD:
+        ratios = [
+            (report.given[id][name] / trial.expected()[name]).reshape(-1)
+            for id, trial in report.trials.items()
+            if name in report.given.get(id, {}) and _comparable(report.given[id][name], trial.expected()[name])
+        ]
+        every = np.concatenate(ratios) if ratios else np.zeros(0)
+        kept = every[every != 0]
+        if len(every) < MANY or not SOME < len(kept) / len(every) < 1 - SOME:
+            continue
+        factor, share = float(np.median(kept)), len(kept) / len(every)
+        if np.abs(kept / factor - 1).max() < SOME and abs(factor * share - 1) < 0.1:
+            text = f"Of {name}, {1 - share:.0%} of the numbers are zero and all others {factor:.4g} times what is right"
+            found.append(is_wrong(f"{text}: that is how dropout looks, which acts in training alone."))
+    return found
+
+
+def _comparable(given: object, right: FloatArray) -> bool:
+    """Whether there is a ratio of every number."""
+    return (
+        isinstance(given, np.ndarray)
+        and given.shape == right.shape
+        and given.dtype.kind == "f"
+        and bool((np.isfinite(given) & (np.abs(right) > TINY)).all())
+    )
 
 
 def _which(report: Report, trials: Collection[str]) -> str:

@@ -307,6 +307,19 @@ def test_what_is_drawn_at_random_is_not_called_kept_alone() -> None:
     assert any("is kept between calls, or drawn at random" in line for line in lines)
 
 
+def test_dropout_left_on_is_told() -> None:
+    draw = np.random.default_rng(7)
+
+    def dropping(case: Case) -> Any:
+        result = dict(HookableLSTM()(case))
+        kept = (draw.uniform(size=result["output"].shape) < 0.75) / 0.75
+        return {**result, "output": result["output"] * kept.astype(case.dtype)}
+
+    told = [line for line in said(dropping) if "dropout" in line]
+    assert len(told) == 1
+    assert re.search(r"wrong Of output, 2\d% of the numbers are zero and all others 1.333 times what is right", told[0])
+
+
 def test_what_is_right_beside_a_known_bug_is_said_to_be_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", f"{Path(__file__)}:known_and_unknown"]) == 1
     printed = capsys.readouterr().out
