@@ -59,7 +59,7 @@ class Pipes:
             preexec_fn=limit,
             bufsize=0,
         )
-        self._end = weakref.finalize(self, end, self.process, kill=True)
+        self._end = weakref.finalize(self, _abandoned, self.process)
         self.said, self._heard = 0, b""
         self._unsent, self._unread, self._looked = memoryview(b""), bytearray(), 0
         self._closed = self._ended = False
@@ -184,3 +184,8 @@ class Pipes:
             self._unsent = memoryview(b"")
         if not self._unsent:
             self._selector.unregister(self._in)
+
+
+def _abandoned(process: subprocess.Popen[bytes]) -> None:
+    end(process, kill=True)
+    process.stderr.close()  # type: ignore[union-attr]  # it is a pipe

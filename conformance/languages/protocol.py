@@ -276,11 +276,15 @@ def _decoded(name: str, value: Any, dtype: np.dtype[Any], numbers: bool) -> np.n
 
 
 def _numbers(name: str, data: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    kinds = set(map(type, data)) if isinstance(data, list) else {type(data)}
-    texts = {value for value in data if isinstance(value, str)} if str in kinds else set()
-    if not isinstance(data, list) or kinds - {int, float, str, type(None)} or texts - NOT_FINITE:
-        odd = sorted(kind.__name__ for kind in kinds) if not texts - NOT_FINITE else sorted(texts - NOT_FINITE)
-        raise AnswerError(f"gave {name} data with {', '.join(odd)[:SHOWN]} in it, expected one flat list of numbers")
+    flat = data if isinstance(data, list) else [data]
+    kinds = set(map(type, flat))
+    odd = sorted(kind.__name__ for kind in kinds - {int, float, str, type(None)})
+    odd += sorted({value for value in flat if isinstance(value, str)} - NOT_FINITE) if str in kinds else []
+    if odd or flat is not data:
+        told = (
+            f"gave {name} {', '.join(map(repr, odd))[:SHOWN]} for a number" if flat is data else f"gave {name} no list"
+        )
+        raise AnswerError(f"{told}, expected one flat list of numbers")
     with np.errstate(over="ignore"):
         try:
             return np.array(data, dtype)

@@ -15,7 +15,7 @@ def sigmoid(z):
 
 
 def forward(x, h, c, W, U, b):
-    """The outputs, the final state, and what the way back needs; gates in PyTorch's order."""
+    """The outputs, the final state, and what the way back needs; the gates' blocks are i, f, c, o."""
     steps = []
     for t in range(x.shape[1]):
         i, f, g, o = np.split(x[:, t] @ W + h @ U + b, 4, axis=1)
@@ -53,12 +53,12 @@ def results(a):
     y, h, c, steps = forward(x, a["h0"], a["c0"], W, U, a["bias"])
     names = ("d_x", "d_h0", "d_c0", "d_kernel", "d_recurrent_kernel", "d_bias")
     gradients = backward(a["d_output"], a["d_h"], a["d_c"], x, W, U, steps)
-    return {"output": y, "h": h, "c": c, **dict(zip(names, gradients))}
+    return {"output": y, "h": h, "c": c, **dict(zip(names, gradients, strict=True))}
 
 
 def answer(message):
     if "protocol" in message:
-        return {"protocol": "lstm-conformance", "version": 1, "arrays": "base64", "layout": {"gates": "ifgo"}}
+        return {"protocol": "lstm-conformance", "version": 1, "arrays": "base64"}
     found = results({name: array(a) for name, a in message["arrays"].items()})
     return {"call": message["call"], "results": {name: encoded(a) for name, a in found.items()}}
 
