@@ -215,8 +215,10 @@ def _failures(report: Report, spec: str, console: Console) -> None:
     console.print(f"\nSmallest failing case: {smallest.trial} (B={B}, T={T}, D={D}, H={H})", highlight=False)
     for result in _distinct(in_case):
         console.print(f"  {escape(result.message)}", highlight=False, soft_wrap=True)
-    for line in report.program.said.get(smallest.trial, "").splitlines()[-FEW:] if report.program is not None else ():
-        console.print(f"  It said: {escape(line)}", highlight=False, soft_wrap=True)
+    said = report.program.said.get(smallest.trial, "").splitlines() if report.program is not None else []
+    half = FEW // 2  # some languages have the reason above the trace of calls, some below
+    for line in said if len(said) <= FEW else [*said[:half], "...", *said[-half:]]:
+        console.print(f"  On standard error: {escape(line)}", highlight=False, soft_wrap=True)
     console.print(
         escape(f"Repeat it:  {shlex.join(['lstm-conformance', 'repro', spec, smallest.trial, *report.model])}"),
         highlight=False,
