@@ -144,7 +144,7 @@ class Program(Caller):
                     f"{self.command} did not answer the handshake within {most:g} s: a line on its standard input, to be answered "
                     "with a line on its standard output, which has to be flushed."
                 )
-            return declaration(pipes.line())
+            line = pipes.line()
         except EOFError:
             told = pipes.ended()
             said = _tail(pipes.heard())
@@ -153,7 +153,9 @@ class Program(Caller):
             ) from None
         except TooLongError:
             raise CandidateError(f"{self.command} answered the handshake with more than {LONGEST} bytes.") from None
-        except AnswerError as error:
+        try:
+            return declaration(line)
+        except CandidateError as error:
             raise CandidateError(f"{self.command} {error}") from None
 
     def _forget(self, pipes: Pipes) -> None:

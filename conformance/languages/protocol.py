@@ -88,7 +88,7 @@ def declaration(line: bytes) -> Declaration:
     try:
         told = message(line)
     except StrayAnswerError as error:
-        raise CandidateError(str(error)) from None
+        raise CandidateError(f"{error}.") from None
     if told.get("protocol") != PROTOCOL or told.get("version") != VERSION:
         given = {name: told.get(name) for name in HELLO}
         raise CandidateError(f"answered the handshake with {encoded(given)}, expected {encoded(HELLO)} and more.")
@@ -111,9 +111,12 @@ def declaration(line: bytes) -> Declaration:
         raise CandidateError(f'declares "dtypes": {encoded(dtypes)}, expected some of {", ".join(DTYPES)}.')
     lacks = [*named["without"], *(name for name in DTYPES if name not in dtypes)]
 
-    @candidate(without=lacks, features=named["features"])
     def program() -> None: ...
 
+    try:
+        candidate(without=lacks, features=named["features"])(program)
+    except CandidateError as error:
+        raise CandidateError(f"declares what is nothing: {error}") from None
     found = Declaration(
         told["arrays"] == "numbers",
         declared(program),

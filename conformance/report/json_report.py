@@ -225,7 +225,7 @@ def compare_with(report: Report, path: Path) -> Changes:
         raise BaselineError(f"the baseline {path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise BaselineError(f"the baseline {path} is no report that `check --json` wrote: {error!r}.") from error
-    now = {result.id: result for result in report.results}
+    now = {result.id: result for result in report.of_profile(report.profile)}
     gone = [id for id in old if id in ran and (id not in now or now[id].status not in RAN)]
     gone += [id for id, result in now.items() if id not in old and result.status == "not judged"]
     grown = []

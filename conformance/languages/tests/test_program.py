@@ -67,7 +67,7 @@ def gone(pid: int) -> bool:
         ("list", "gave output data that is no base64", 0),
         ("dtype", 'gave output the dtype "float16", expected one of float64, float32', 0),
         ("array-key", "gave output as dtype, shape, data, order; expected an object of shape and data, and dtype", 0),
-        ("gradient", "gave d_kernel of shape (12, 2), expected (2, 12), as the weights have in its layout", 0),
+        ("gradient", "gave d_kernel of shape (20, 3), expected (3, 20), as the weights have in its layout", 0),
         ("gap", "gave no d_recurrent_kernel, and a gradient that comes behind it in its layout", 0),
         ("closes-stdout", "closed the pipe to its process", 1),
     ],
@@ -220,6 +220,25 @@ def test_both_ways_to_name_it_are_one_and_a_failure_can_be_repeated_without_this
     alone = again.stdout.partition("The same without lstm-conformance:")[2]
     shell = subprocess.run(["bash", "-c", alone], capture_output=True, text=True, check=True)
     assert json.loads(shell.stdout.splitlines()[1]) == {"call": 1, "error": "no memory\nleft"}
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("leaves-out", 'Give them, or declare it at the handshake: "without": ["d_x"].'),
+        ("one-dtype", 'If it does not know float64, declare that: "dtypes": ["float32"].'),
+        ("crash", "On standard error: about to abort"),
+        ("crash", "A program: begun again 1 time; not put to inputs-unchanged (what it is given are copies)"),
+    ],
+)
+def test_a_report_says_it_in_the_words_of_the_protocol(what: str, told: str) -> None:
+    done = subprocess.run(
+        [*CHECK, "--process", command(what), "--html", "report.html"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert told in done.stdout
+    if what == "crash":
+        assert "about to abort" in Path("report.html").read_text()
 
 
 def test_in_python_it_is_a_candidate_like_any_other() -> None:

@@ -25,7 +25,7 @@ COMPARED = {
     "conformance/README.md": 10,
     "conformance/bench/README.md": 1,
     "conformance/diagnosis/README.md": 3,
-    "conformance/languages/README.md": 9,
+    "conformance/languages/README.md": 10,
     "conformance/zoo/README.md": 8,
     "fixtures/README.md": 1,
     "lstm_ref/README.md": 8,
