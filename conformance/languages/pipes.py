@@ -93,7 +93,12 @@ class Pipes:
         while not self._has_line():
             left = until - time.monotonic()
             came = self._transfer(max(left, 0))
-            if self._closed or (not came and has_ended(self.process)):  # what it left behind may keep the pipe open
+            if self._closed:
+                raise EOFError
+            if not came and has_ended(self.process):  # what it left behind may keep the pipe open
+                self._transfer(0)
+                if self._has_line():
+                    return True
                 raise EOFError
             if left <= 0:
                 return False

@@ -28,8 +28,8 @@ from conformance.trial.processes import ENDS, GIVEN_UP, clock, leaving_on_signal
 
 PREFIX = "process:"
 """What a CANDIDATE begins with that is a command."""
-LINES = 20
-"""So many lines of what it says on standard error during a call are told with the call."""
+LINES, CHARACTERS = 20, 1000
+"""So much of what it says on standard error is told with the call during which it does; characters where one line is to say it."""
 COPIES = "what it is given are copies"
 TEXT = "its numbers come as text, which has no dtype"
 
@@ -147,7 +147,7 @@ class Program(Caller):
             line = pipes.line()
         except EOFError:
             told = pipes.ended()
-            said = _tail(pipes.heard())
+            said = " / ".join(_tail(pipes.heard()).splitlines())[-CHARACTERS:]
             raise CandidateError(
                 f"{self.command} {told} before it answered the handshake{f'; it said: {said}' if said else ''}."
             ) from None
@@ -174,7 +174,7 @@ class Program(Caller):
             given = (one_sample_at_a_time(ask) if self.declared.single else ask)(case)
         except _NoResultError as error:
             return error.outcome
-        except (KeyError, ValueError) as error:
+        except (LookupError, ValueError) as error:
             return Outcome(failure=f"gave for single samples what does not go together: {error}", returned=True)
         known = {*case.shapes, *QUANTITIES}
         unknown = tuple(name for name in given if name not in known)

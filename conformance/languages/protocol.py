@@ -106,8 +106,8 @@ def declaration(line: bytes) -> Declaration:
     for name, value in named.items():
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise CandidateError(f'declares "{name}": {encoded(value)}, expected a list of names.')
-    dtypes = named["dtypes"] or DTYPES
-    if unknown := [name for name in dtypes if name not in DTYPES]:
+    dtypes = named["dtypes"] if "dtypes" in told else DTYPES
+    if not dtypes or not {*dtypes} <= {*DTYPES}:
         raise CandidateError(f'declares "dtypes": {encoded(dtypes)}, expected some of {", ".join(DTYPES)}.')
     lacks = [*named["without"], *(name for name in DTYPES if name not in dtypes)]
 

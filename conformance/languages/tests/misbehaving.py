@@ -20,6 +20,7 @@ DECLARES: dict[str, dict[str, Any]] = {
     "unknown-key": {"gates": "ifgo"},
     "arrays": {"arrays": "hex"},
     "dtypes": {"dtypes": ["float16"]},
+    "no-dtypes": {"dtypes": []},
     "without": {"without": ["h1"]},
     "features": {"features": "mask"},
     "layout": {"layout": {"gates": "ifgg"}},
@@ -37,7 +38,7 @@ def say(text: str) -> None:
 
 def at_start(what: str) -> None:
     if what == "dies":
-        print("no such thing as a GPU", file=sys.stderr)
+        print("Traceback:\nno such thing as a GPU", file=sys.stderr)
         sys.exit(3)
     elif what == "junk-first":
         say("Loading the model...")

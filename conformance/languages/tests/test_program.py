@@ -107,8 +107,8 @@ def test_a_quantity_that_there_is_not_is_told() -> None:
 @pytest.mark.parametrize("what", ["spin", "hang", "flood", "endless-line"])
 def test_a_call_that_does_not_end_is_ended_and_the_rest_goes_on(what: str) -> None:
     begun = time.monotonic()
-    report, program = tried(what, 0.3)
-    assert time.monotonic() - begun < 30
+    report, program = tried(what, 1.0)
+    assert time.monotonic() - begun < 50
     status = "failed" if what == "endless-line" else "not judged"
     assert {(r.trial, r.status) for r in report.results if r.status != "passed"} <= {
         (CASE, "not judged"),
@@ -126,7 +126,7 @@ def test_a_full_pipe_of_standard_error_stops_nobody() -> None:
 
 
 def test_one_that_is_slow_to_start_is_waited_for() -> None:
-    report, _ = tried("slow-start", 0.5)
+    report, _ = tried("slow-start", 1.0)
     assert report.conforms()
 
 
@@ -155,7 +155,10 @@ def test_one_that_cannot_be_begun_again_fails_the_calls_that_follow(what: str, t
 @pytest.mark.parametrize(
     ("what", "told"),
     [
-        ("dies", "ended (exit status 3) before it answered the handshake; it said: no such thing as a GPU."),
+        (
+            "dies",
+            "ended (exit status 3) before it answered the handshake; it said: Traceback: / no such thing as a GPU.",
+        ),
         ("junk-first", "wrote 'Loading the model...' on standard output, where only answers belong"),
         ("silent", "did not answer the handshake within 1.2 s"),
         ("never-answers", "did not answer the handshake within 1.2 s"),
@@ -163,6 +166,7 @@ def test_one_that_cannot_be_begun_again_fails_the_calls_that_follow(what: str, t
         ("unknown-key", "declares gates, which is nothing; there are protocol, version, arrays, dtypes"),
         ("arrays", 'declares "arrays": "hex", expected one of base64, numbers'),
         ("dtypes", 'declares "dtypes": ["float16"], expected some of float64, float32'),
+        ("no-dtypes", 'declares "dtypes": [], expected some of float64, float32'),
         ("without", "without=['h1'] names neither inputs"),
         ("features", 'declares "features": "mask", expected a list of names'),
         ("layout", "declares a layout that is none: gates='ifcc'"),
@@ -174,7 +178,10 @@ def test_one_that_cannot_be_begun_again_fails_the_calls_that_follow(what: str, t
 )
 def test_a_handshake_that_fails_is_misuse_in_one_line(what: str, told: str) -> None:
     done = subprocess.run(
-        [*CHECK, "--process", command(what), "--seconds", "0.2"], capture_output=True, text=True, check=False
+        [*CHECK, "--process", command(what), "--seconds", "0.2" if "within" in told else "10"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
