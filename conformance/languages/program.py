@@ -286,7 +286,11 @@ def process(command: str, seconds: float = SECONDS, memory: float | None = None)
 
     Examples
     --------
-    >>> lstm = process("node my_lstm.js")  # doctest: +SKIP
+    ::
+
+        @conformance.parametrize(conformance.process("node my_lstm.js"))
+        def test_my_lstm(check):
+            check()
     """
     return Process(command, seconds, memory)
 
