@@ -33,6 +33,8 @@ LAYOUT = {"gates": str, "joined": str, "transposed": bool, "split": bool, "biase
 PLAIN = Layout()
 NOT_FINITE = {"NaN", "Infinity", "-Infinity"}
 """How numbers are written that JSON does not have."""
+AXES = 8
+"""More axes than any quantity has, and fewer than NumPy takes."""
 SHOWN = 80
 """So much of a line that is no answer is shown."""
 encoded = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
@@ -91,24 +93,22 @@ def declaration(line: bytes) -> Declaration:
         raise CandidateError(f"{error}.") from None
     if told.get("protocol") != PROTOCOL or told.get("version") != VERSION:
         given = {name: told.get(name) for name in HELLO}
-        raise CandidateError(f"answered the handshake with {encoded(given)}, expected {encoded(HELLO)} and more.")
+        raise CandidateError(f"answered the handshake with {_told(given)}, expected {_told(HELLO)} and more.")
     if unknown := [name for name in told if name not in KEYS]:
         raise CandidateError(f"declares {', '.join(unknown)}, which is nothing; there are {', '.join(KEYS)}.")
     if told.get("arrays") not in ENCODINGS:
-        raise CandidateError(
-            f'declares "arrays": {encoded(told.get("arrays"))}, expected one of {", ".join(ENCODINGS)}.'
-        )
+        raise CandidateError(f'declares "arrays": {_told(told.get("arrays"))}, expected one of {", ".join(ENCODINGS)}.')
     if told.get("batch") not in (None, 1):
         raise CandidateError(
-            f'declares "batch": {encoded(told["batch"])}, expected 1 for one sample at a time, or nothing.'
+            f'declares "batch": {_told(told["batch"])}, expected 1 for one sample at a time, or nothing.'
         )
     named = {name: told.get(name, []) for name in ("dtypes", "without", "features")}
     for name, value in named.items():
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise CandidateError(f'declares "{name}": {encoded(value)}, expected a list of names.')
+            raise CandidateError(f'declares "{name}": {_told(value)}, expected a list of names.')
     dtypes = named["dtypes"] if "dtypes" in told else DTYPES
     if not dtypes or not {*dtypes} <= {*DTYPES}:
-        raise CandidateError(f'declares "dtypes": {encoded(dtypes)}, expected some of {", ".join(DTYPES)}.')
+        raise CandidateError(f'declares "dtypes": {_told(dtypes)}, expected some of {", ".join(DTYPES)}.')
     lacks = [*named["without"], *(name for name in DTYPES if name not in dtypes)]
 
     def program() -> None: ...
@@ -130,7 +130,7 @@ def declaration(line: bytes) -> Declaration:
 def _layout(told: Any) -> Layout:
     if not isinstance(told, dict) or not all(type(value) is LAYOUT.get(name) for name, value in told.items()):
         kinds = ", ".join(f"{name} ({kind.__name__})" for name, kind in LAYOUT.items())
-        raise CandidateError(f'declares "layout": {encoded(told)}, expected an object with some of {kinds}.')
+        raise CandidateError(f'declares "layout": {_told(told)}, expected an object with some of {kinds}.')
     try:
         return Layout(**told)
     except LayoutError as error:
@@ -163,6 +163,12 @@ def message(line: bytes) -> dict[str, Any]:
             "standard error"
         )
     return told
+
+
+def _told(value: Any) -> str:
+    """The beginning of what a program wrote, again as JSON, or what would be taken for that."""
+    text = json.dumps(value, separators=(",", ":"))
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def shown(line: bytes) -> str:
@@ -248,7 +254,7 @@ def results(line: bytes, case: Case, call: int, told: Declaration) -> dict[str, 
     answer = message(line)
     if answer.get("call") != call:
         raise StrayAnswerError(
-            f'answered with "call": {encoded(answer.get("call"))}, expected {call}, the call that was asked'
+            f'answered with "call": {_told(answer.get("call"))}, expected {call}, the call that was asked'
         )
     if answer.keys() == {"call", "error"}:
         raise AnswerError(f"answered with the error: {' '.join(str(answer['error']).split())[:300]}")
@@ -265,13 +271,13 @@ def results(line: bytes, case: Case, call: int, told: Declaration) -> dict[str, 
 def _decoded(name: str, value: Any, dtype: np.dtype[Any], numbers: bool) -> np.ndarray[Any, Any]:
     keys = {"shape", "data"}
     if not isinstance(value, dict) or not keys <= value.keys() <= (keys if numbers else keys | {"dtype"}):
-        given = ", ".join(value) if isinstance(value, dict) else encoded(value)[:SHOWN]
+        given = ", ".join(value) if isinstance(value, dict) else _told(value)
         raise AnswerError(
             f"gave {name} as {given}; expected an object of shape and data{'' if numbers else ', and dtype'}"
         )
     shape, data = value["shape"], value["data"]
-    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-        raise AnswerError(f"gave {name} the shape {encoded(shape)[:SHOWN]}, expected a list of sizes")
+    if not isinstance(shape, list) or len(shape) > AXES or not all(type(size) is int and size >= 0 for size in shape):
+        raise AnswerError(f"gave {name} the shape {_told(shape)}, expected a list of sizes")
     array = _numbers(name, data, dtype) if numbers else _bytes(name, data, value.get("dtype", dtype.name))
     if array.size != math.prod(shape):
         raise AnswerError(f"gave {name} {array.size} numbers, expected {math.prod(shape)} for its shape {shape}")
@@ -297,7 +303,7 @@ def _numbers(name: str, data: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]
 
 def _bytes(name: str, data: Any, dtype: Any) -> np.ndarray[Any, Any]:
     if dtype not in DTYPES:
-        raise AnswerError(f"gave {name} the dtype {encoded(dtype)[:SHOWN]}, expected one of {', '.join(DTYPES)}")
+        raise AnswerError(f"gave {name} the dtype {_told(dtype)}, expected one of {', '.join(DTYPES)}")
     try:
         raw = base64.b64decode(data, validate=True)
     except (TypeError, ValueError, binascii.Error):

@@ -17,6 +17,7 @@ CASE = "plain-all-float64"
 HELLO = {"protocol": "lstm-conformance", "version": 1, "arrays": "base64", "layout": {"biases": 2}}
 DECLARES: dict[str, dict[str, Any]] = {
     "version": {"version": 2},
+    "no-version": {"version": float("nan")},
     "unknown-key": {"gates": "ifgo"},
     "arrays": {"arrays": "hex"},
     "dtypes": {"dtypes": ["float16"]},
@@ -81,6 +82,8 @@ def in_case(what: str, answer: dict[str, Any]) -> str:
         say(json.dumps(answer))
     elif what == "another-call":
         answer["call"] += 1
+    elif what == "no-number":
+        answer["call"] = float("nan")
     elif what == "key":
         answer["output"] = output
     elif what == "error":

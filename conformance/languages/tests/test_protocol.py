@@ -160,6 +160,16 @@ def test_what_is_no_list_of_numbers_is_refused(data: Any, message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize("shape", [[1] * 100, [-1], [True], [1.0], [10**30], 1, None, [[1]], {}], ids=str)
+@pytest.mark.parametrize("arrays", ["numbers", "base64"])
+def test_what_is_no_shape_is_refused(shape: Any, arrays: str) -> None:
+    case = golden(("float64",))[0].case
+    data: Any = [1.0] if arrays == "numbers" else base64.b64encode(bytes(8)).decode()
+    answer = {"call": 1, "results": {"output": {"shape": shape, "data": data}}}
+    with pytest.raises(AnswerError, match=r"gave output (the shape|1 numbers)"):
+        results(json.dumps(answer).encode(), case, 1, declared(arrays=arrays))
+
+
 def test_what_a_layout_does_not_tell_is_refused_whoever_asks() -> None:
     every = golden(("float64",), features=frozenset(FEATURES))
     stacked = next(v.case for v in every if len(v.case.layers) > 1)
