@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conformance.case import GRADIENTS, QUANTITIES, Case, Implementation, Result
+    from conformance.frameworks.function import autograd
     from conformance.layouts.layout import Layout, one_sample_at_a_time
     from conformance.layouts.unknown.files import read_arrays
     from conformance.layouts.unknown.finding import LayoutFinding, find_layout
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from conformance.trial.doors import parametrize
 
 _HOME = {
+    "autograd": "frameworks.function",
     "candidate": "trial.declare",
     "GRADIENTS": "case",
     "QUANTITIES": "case",
@@ -43,6 +45,7 @@ __all__ = [
     "Layout",
     "LayoutFinding",
     "Result",
+    "autograd",
     "candidate",
     "find_layout",
     "one_sample_at_a_time",
