@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conformance.case import GRADIENTS, QUANTITIES, Case, Implementation, Result
     from conformance.frameworks.function import autograd
+    from conformance.frameworks.module import module
     from conformance.layouts.layout import Layout, one_sample_at_a_time
     from conformance.layouts.unknown.files import read_arrays
     from conformance.layouts.unknown.finding import LayoutFinding, find_layout
@@ -28,6 +29,7 @@ _HOME = {
     "Case": "case",
     "Implementation": "case",
     "Result": "case",
+    "module": "frameworks.module",
     "parametrize": "trial.doors",
     "LayoutFinding": "layouts.unknown.finding",
     "find_layout": "layouts.unknown.finding",
@@ -48,6 +50,7 @@ __all__ = [
     "autograd",
     "candidate",
     "find_layout",
+    "module",
     "one_sample_at_a_time",
     "parametrize",
     "read_arrays",

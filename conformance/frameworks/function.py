@@ -142,7 +142,7 @@ class Differentiated(Declaring):
         names = [f"d_{name}" for name in inputs_of(case, self.layout) if name not in without]
 
         def forward(*arguments: Any) -> dict[str, Any]:
-            return named(self.function(*arguments), case, self.layout, self.engine.stack)
+            return named(self.function(*arguments), case, self.layout, without, self.engine.stack)
 
         cotangents = cotangents_of(case, self.layout, without)
         given, gradients = self.engine.differentiated(forward, [*inputs, *weights], cotangents)

@@ -42,15 +42,7 @@ def differentiated(
 
 def doubles(wanted: bool) -> AbstractContextManager[Any]:
     """Within it, JAX knows float64, if that is wanted."""
-    if not wanted:
-        return nullcontext()
-    if hasattr(jax, "enable_x64"):
-        context: AbstractContextManager[Any] = jax.enable_x64(True)
-        return context
-    from jax.experimental import enable_x64  # before JAX 0.8
-
-    older: AbstractContextManager[Any] = enable_x64()
-    return older
+    return jax.enable_x64(True) if wanted else nullcontext()
 
 
 def stack(steps: list[Any], axis: int) -> Any:
