@@ -33,6 +33,8 @@ def by_gate(names: Iterable[str]) -> list[tuple[str, ...]] | None:
     [('W_ii', 'W_if', 'W_ig', 'W_io')]
     >>> by_gate(["forget_gate.weight", "input_gate.weight", "output_gate.weight", "candidate.weight"])
     [('input_gate.weight', 'forget_gate.weight', 'candidate.weight', 'output_gate.weight')]
+    >>> by_gate(["if_.kernel", "ii.kernel", "io.kernel", "ig.kernel"])  # an underscore where Python has a keyword
+    [('ii.kernel', 'if_.kernel', 'ig.kernel', 'io.kernel')]
     >>> by_gate(["gates.0", "gates.1", "gates.2", "gates.3"])
     """
     left = list(names)
@@ -56,6 +58,6 @@ def _templates(name: str) -> set[tuple[str, str]]:
     found = set()
     for gate, words in WORDS.items():
         for word in words:
-            for match in re.finditer(rf"{word}(?:_?gate)?", name, re.IGNORECASE):
+            for match in re.finditer(rf"{word}(?:_?gate|_(?![a-z0-9]))?", name, re.IGNORECASE):
                 found.add((f"{name[: match.start()]}*{name[match.end() :]}", gate))
     return found

@@ -19,7 +19,7 @@ from conformance.judging.compare import compare_quantity
 from conformance.layouts.layout import Layout
 from conformance.trial.declare import ATTRIBUTE, COTANGENTS, declared, meets
 
-HOMES = {"keras": "keras_layers", "torch": "torch_modules"}
+HOMES = {"keras": "keras_layers", "torch": "torch_modules", "flax": "flax_modules"}
 """The package in which a module's base class stands to the module here that knows it."""
 
 

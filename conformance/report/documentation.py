@@ -33,6 +33,7 @@ READMES = (
     "conformance/README.md",
     "conformance/bench/README.md",
     "conformance/diagnosis/README.md",
+    "conformance/frameworks/README.md",
     "conformance/zoo/README.md",
     "fixtures/README.md",
     "lstm_ref/README.md",
