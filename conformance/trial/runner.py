@@ -339,7 +339,7 @@ def _refuse_misuse(results: Sequence[CheckResult], name: str) -> None:
 def environment() -> dict[str, Any]:
     """Versions and platform, for the report."""
     versions = {"python": platform.python_version(), "numpy": np.__version__}
-    for package in ("lstm-conformance", "torch", "tensorflow-cpu", "keras"):
+    for package in ("lstm-conformance", "torch", "tensorflow-cpu", "keras", "jax", "flax"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
