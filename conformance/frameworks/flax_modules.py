@@ -74,8 +74,10 @@ def made(factory: Callable[[int, int], Any], D: int, H: int, dtype: str, call: C
     """A module of these sizes, and the tree of its parameters."""
     module = factory(D, H)
     if isinstance(module, nnx.Module):
-        graph, parameters, rest = nnx.split(module, nnx.Param, ...)
-        return _Made(module, parameters, _compiled(module, lambda tree, *a, **k: nnx.merge(graph, tree, rest)(*a, **k)))
+        graph, parameters, *rest = nnx.split(module, nnx.Param, ...)
+        return _Made(
+            module, parameters, _compiled(module, lambda tree, *a, **k: nnx.merge(graph, tree, *rest)(*a, **k))
+        )
 
     def initialised(key: Any) -> Any:
         arrays = [jnp.asarray(array) for array in zeros]

@@ -4,8 +4,8 @@ A message is four bytes, the length of a header, little-endian; the header, JSON
 the header lists under "arrays" as [name, dtype, shape], one behind the other, in C order. NumPy's names of dtypes tell the
 order of bytes too: "<f4", "<f8".
 
-- The candidate begins: {"without": [...], "features": [...], "trains": [...], "compiles": false, "needs_conformance": false}, what it
-  declares, and whether it imports this package; or {"refused": "..."}, why it cannot be called.
+- The candidate begins: {"without": [...], "features": [...], "trains": [...], "needs_conformance": false}, what it declares, and
+  whether it imports this package; "compiles": true, if it is compiled for each shape; or {"refused": "..."}, why it cannot be called.
 - {"call": n, "id": "...", "dtype": "<f8", "layers": [...]} asks for a call with the case whose arrays follow: x, h0, c0,
   d_output, d_h, d_c, params.kernel, params.recurrent_kernel, params.bias. `conformance.cases.flat` has the names of a network's
   arrays, and what is told of its layers. The answer has n, the results as arrays, "odd" with the type of

@@ -127,7 +127,7 @@ class Worker(Caller):
             self.close()
             raise CandidateError(header["refused"])
         self.without, self.features = frozenset(header["without"]), frozenset(header["features"])
-        self.trains, self.compiles = frozenset(header["trains"]), bool(header["compiles"])
+        self.trains, self.compiles = frozenset(header["trains"]), bool(header.get("compiles"))
         self.needs_conformance = bool(header["needs_conformance"])
 
     def _outcome(self, case: Case, seconds: float) -> Outcome:
