@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conformance.case import GRADIENTS, QUANTITIES, Case, Implementation, Result
     from conformance.languages.program import process
+    from conformance.frameworks.function import autograd
+    from conformance.frameworks.module import module
     from conformance.layouts.layout import Layout, one_sample_at_a_time
     from conformance.layouts.unknown.files import read_arrays
     from conformance.layouts.unknown.finding import LayoutFinding, find_layout
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
     from conformance.trial.doors import parametrize
 
 _HOME = {
+    "autograd": "frameworks.function",
     "candidate": "trial.declare",
     "GRADIENTS": "case",
     "QUANTITIES": "case",
     "Case": "case",
     "Implementation": "case",
     "Result": "case",
+    "module": "frameworks.module",
     "parametrize": "trial.doors",
     "LayoutFinding": "layouts.unknown.finding",
     "find_layout": "layouts.unknown.finding",
@@ -45,8 +49,10 @@ __all__ = [
     "Layout",
     "LayoutFinding",
     "Result",
+    "autograd",
     "candidate",
     "find_layout",
+    "module",
     "one_sample_at_a_time",
     "parametrize",
     "process",

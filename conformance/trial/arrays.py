@@ -26,8 +26,9 @@ def as_array(value: Any, dtype: np.dtype[Any]) -> Any:
     array = value
     if not isinstance(value, np.ndarray):
         try:
-            for step in ("detach", "cpu", "resolve_conj", "resolve_neg"):  # PyTorch's; others have none of them
-                value = getattr(value, step)() if hasattr(value, step) else value
+            if hasattr(value, "detach"):  # it is PyTorch's
+                for step in ("detach", "cpu", "resolve_conj", "resolve_neg"):
+                    value = getattr(value, step)() if hasattr(value, step) else value
             value = value.float() if str(getattr(value, "dtype", "")) == "torch.bfloat16" else value
             array = np.asarray(value) if hasattr(value, "dtype") else np.asarray(value, dtype)
         except Exception:  # noqa: BLE001 - whatever somebody's array class raises, it is no array then

@@ -22,12 +22,14 @@ from conformance.cases.flat import arrays_of, layers_of, of_arrays
 from conformance.cases.tasks import TASKS
 from conformance.implementations import name_of, refusal
 from conformance.trial.arrays import as_array
-from conformance.trial.declare import declared, declared_features, declared_trainings
+from conformance.trial.declare import declared, declared_compiles, declared_features, declared_trainings
 
 SECONDS = 10.0
 """How long a call may take, if nothing else is said: seconds of its own computing time."""
 PATIENCE = 6.0
 """A call that only waits may take so many times as long, on the clock; so may a first call, which may compile."""
+COMPILING = 60.0
+"""So many times as long may the first call with a shape take, of a candidate that declares that it compiles for it."""
 SHORT = 0.05
 """After this share of its time, a call is no longer a short one, and its computing time is looked at."""
 SLOW, HANGS = 3, 4
@@ -92,6 +94,8 @@ class Caller:
         Its name, if it is a built-in implementation.
     trains : frozenset of str
         The tasks for which it declares a training of its own.
+    compiles : bool
+        Whether it declares that it is compiled for each shape.
 
     Attributes
     ----------
@@ -115,9 +119,11 @@ class Caller:
         features: frozenset[str] = frozenset(),
         built_in: str = "",
         trains: frozenset[str] = frozenset(),
+        compiles: bool = False,
     ) -> None:
         self.seconds, self.without, self.features, self.built_in = min(seconds, 1e6), without, features, built_in
-        self.trains = trains
+        self.trains, self.compiles = trains, compiles
+        self._shapes: set[object] = set()
         self.calls = self.hangs = 0
         self.mutated: dict[str, str] = {}
         self._same: dict[np.dtype[Any], tuple[str, int]] = {}
@@ -130,7 +136,7 @@ class Caller:
             return self._given_up()
         if times >= SAME:
             return Outcome(not_judged=f"was not called any more in {dtype} after it {reason} {times} times in a row")
-        outcome = self._outcome(case, self._patience())
+        outcome = self._outcome(case, self._patience(case))
         self.calls += 1
         self._same[dtype] = (outcome.failure, times + 1 if outcome.failure == reason and reason else 1)
         if not outcome.failure:
@@ -157,7 +163,11 @@ class Caller:
     def _training(self, task: str, dtype: str, updates: int, seconds: float) -> Outcome:
         raise NotImplementedError
 
-    def _patience(self) -> float:
+    def _patience(self, case: Case | None = None) -> float:
+        """How long the next call may take: the first one, and those that compile, have longer."""
+        if self.compiles and case is not None and (shape := _shape(case)) not in self._shapes:
+            self._shapes.add(shape)
+            return self.seconds * COMPILING
         return self.seconds * (1 if self.calls else PATIENCE)
 
     def _given_up(self) -> Outcome:
@@ -173,7 +183,8 @@ class InThread(Caller):
 
     def __init__(self, function: Callable[[Case], Any], seconds: float = SECONDS) -> None:
         trains = frozenset(declared_trainings(function))
-        super().__init__(seconds, declared(function), declared_features(function), name_of(function), trains)
+        compiles = declared_compiles(function)
+        super().__init__(seconds, declared(function), declared_features(function), name_of(function), trains, compiles)
         self.function = function
         self._thread: threading.Thread | None = None
 
@@ -209,6 +220,12 @@ class InThread(Caller):
     def __del__(self) -> None:
         if getattr(self, "_thread", None) is not None:
             self._todo.put(None)
+
+
+def _shape(case: Case) -> tuple[object, ...]:
+    """What a compiled function may be compiled for: the shapes of all arrays, their dtype, and the layers' options."""
+    arrays = arrays_of(case).items()
+    return (case.dtype, repr(layers_of(case)), *((name, array.shape) for name, array in arrays))
 
 
 def _serve(todo: queue.SimpleQueue[Callable[[], Outcome] | None], done: queue.SimpleQueue[Outcome]) -> None:

@@ -26,6 +26,9 @@ INPUTS = ("h0", "c0", "d_output", "d_h", "d_c", "bias")
 ATTRIBUTE = "lstm_conformance_without"
 FEATURES_ATTRIBUTE = "lstm_conformance_features"
 TRAINS_ATTRIBUTE = "lstm_conformance_trains"
+COMPILES_ATTRIBUTE = "lstm_conformance_compiles"
+INHERITED = (ATTRIBUTE, FEATURES_ATTRIBUTE, TRAINS_ATTRIBUTE, COMPILES_ATTRIBUTE)
+"""The attributes of what wraps a candidate that are to be its own."""
 ALL = "all"
 COTANGENTS = frozenset(("d_output", "d_h", "d_c"))
 GRADIENT_OF = {"h0": "d_h0", "c0": "d_c0", "bias": "d_bias"}
@@ -35,6 +38,7 @@ def candidate(
     without: Iterable[str] = (),
     features: str | Iterable[str] = (),
     trains: Mapping[str, OwnTraining] | None = None,
+    compiles: bool = False,
 ) -> Callable[[Function], Function]:
     """Declare what a candidate cannot take, or does not give, and what it has beyond the plain LSTM.
 
@@ -52,6 +56,9 @@ def candidate(
         Name of a task, as "counting", to the candidate's own training on it: a function that takes the
         `conformance.cases.tasks.Task` and gives the loss before each update, with weights, data and settings of the task, and
         an output layer, a loss and an update of its own. The profile "trajectory" compares it, besides.
+    compiles : bool
+        Whether it is compiled for each shape that it meets: cases of one shape then come one after the other, and the first call
+        with a shape has the time to compile. What `conformance.autograd` makes says so itself.
 
     Examples
     --------
@@ -88,6 +95,8 @@ def candidate(
             setattr(function, ATTRIBUTE, frozenset(names))
             setattr(function, FEATURES_ATTRIBUTE, has)
             setattr(function, TRAINS_ATTRIBUTE, own)
+            if compiles:
+                setattr(function, COMPILES_ATTRIBUTE, True)
         except AttributeError as error:
             raise CandidateError(f"{function!r} takes no declaration; wrap it in a function.") from error
         return function
@@ -126,6 +135,11 @@ def declared_trainings(function: Callable[..., Any]) -> Mapping[str, OwnTraining
     """The candidate's own trainings that `candidate` declared, by the names of their tasks; empty if none."""
     trainings: Mapping[str, OwnTraining] = getattr(_innermost(function), TRAINS_ATTRIBUTE, {})
     return trainings
+
+
+def declared_compiles(function: Callable[..., Any]) -> bool:
+    """Whether a function is compiled for each shape that it meets, by its declaration."""
+    return bool(getattr(_innermost(function), COMPILES_ATTRIBUTE, False))
 
 
 def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from conformance.trial.call import SECONDS, caller
 from conformance.trial.checks import CHECKS
 from conformance.trial.declare import asked_features, excused, meets, named_features
 from conformance.trial.results import PROFILES, CheckResult, Trial, asks_for, profile_of
-from conformance.trial.runner import behaviour_cases, behaviours, judge, trials
+from conformance.trial.runner import behaviour_cases, behaviours, in_order, judge, trials
 from conformance.trial.trajectory import Training, require_trainable, to_train
 
 
@@ -120,6 +120,7 @@ def checks(
         for trial in trials(against, features=has)
         if meets(trial.case, without, has) and not call.refusal(trial.case)
     ]
+    met = in_order(call, met)
     profile = profile or profile_of(call(met[0].case).result if met else {})
 
     @lru_cache(maxsize=2)

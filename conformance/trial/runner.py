@@ -256,7 +256,7 @@ def run(
     lacking = _features_of(meeting) - _features_of(met)
     without, asked = without | lacking, asked - lacking
     not_given = Counter(reason for trial, reason in refused if features_of(trial.case) <= asked)
-    outcomes = _outcomes(call, met)
+    outcomes = _outcomes(call, in_order(call, met))
     results = [result for trial in met for result in judge(trial, outcomes[trial.id], without)]
     if not any(outcome.failure and not outcome.returned for outcome in outcomes.values()):
         _refuse_misuse(results, name)
@@ -306,6 +306,13 @@ def _of_each_dtype(met: Sequence[Trial]) -> list[Case]:
     return list({case.dtype: case for case in cases}.values())
 
 
+def in_order(call: Caller, met: Sequence[Trial]) -> list[Trial]:
+    """Trials in the order in which a candidate is called; one that compiles meets each length, and each shape, in a row."""
+    if not call.compiles:
+        return list(met)
+    return sorted(met, key=lambda trial: (trial.case.dtype.name, trial.case.sizes[1], trial.case.sizes))
+
+
 def _outcomes(call: Caller, met: Sequence[Trial]) -> dict[str, Outcome]:
     """What came of each trial; after some that took too long, the smallest of the rest come first."""
     outcomes: dict[str, Outcome] = {}
@@ -336,7 +343,7 @@ def _refuse_misuse(results: Sequence[CheckResult], name: str) -> None:
 def environment() -> dict[str, Any]:
     """Versions and platform, for the report."""
     versions = {"python": platform.python_version(), "numpy": np.__version__}
-    for package in ("lstm-conformance", "torch", "tensorflow-cpu", "keras"):
+    for package in ("lstm-conformance", "torch", "tensorflow-cpu", "keras", "jax", "flax"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

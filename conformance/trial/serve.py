@@ -10,7 +10,7 @@ import numpy as np
 from conformance.cases.flat import of_arrays
 from conformance.errors import ConformanceError
 from conformance.trial.call import Outcome, losses_of, outcome_of
-from conformance.trial.declare import declared, declared_features, declared_trainings
+from conformance.trial.declare import declared, declared_compiles, declared_features, declared_trainings
 from conformance.trial.given import find, imports_conformance
 from conformance.trial.processes import limit_memory
 from conformance.trial.wire import HELD, receive, send
@@ -37,6 +37,7 @@ def main(spec: str, memory: float | None) -> None:
             "without": sorted(declared(function)),
             "features": sorted(declared_features(function)),
             "trains": sorted(declared_trainings(function)),
+            "compiles": declared_compiles(function),
         }
     except ConformanceError as error:
         send(replies, {"refused": str(error)}, {})

@@ -5,7 +5,7 @@ the header lists under "arrays" as [name, dtype, shape], one behind the other, i
 order of bytes too: "<f4", "<f8".
 
 - The candidate begins: {"without": [...], "features": [...], "trains": [...], "needs_conformance": false}, what it declares, and
-  whether it imports this package; or {"refused": "..."}, why it cannot be called.
+  whether it imports this package; "compiles": true, if it is compiled for each shape; or {"refused": "..."}, why it cannot be called.
 - {"call": n, "id": "...", "dtype": "<f8", "layers": [...]} asks for a call with the case whose arrays follow: x, h0, c0,
   d_output, d_h, d_c, params.kernel, params.recurrent_kernel, params.bias. `conformance.cases.flat` has the names of a network's
   arrays, and what is told of its layers. The answer has n, the results as arrays, "odd" with the type of

@@ -105,7 +105,7 @@ class Worker(Caller):
             self.close()
             raise CandidateError(header["refused"])
         self.without, self.features = frozenset(header["without"]), frozenset(header["features"])
-        self.trains = frozenset(header["trains"])
+        self.trains, self.compiles = frozenset(header["trains"]), bool(header.get("compiles"))
         self.needs_conformance = bool(header["needs_conformance"])
 
     def _outcome(self, case: Case, seconds: float) -> Outcome:
@@ -120,6 +120,7 @@ class Worker(Caller):
             return Outcome(not_judged=GIVEN_UP)
         if self._process is None:
             self._begin()
+            self._shapes.clear()  # what was compiled is gone
         number = self.calls
         try:
             answer = self._ask({"call": number, **asked}, arrays, seconds)
