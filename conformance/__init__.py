@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conformance.case import GRADIENTS, QUANTITIES, Case, Implementation, Result
-    from conformance.languages.program import process
     from conformance.frameworks.function import autograd
     from conformance.frameworks.module import module
+    from conformance.languages.program import process
     from conformance.layouts.layout import Layout, one_sample_at_a_time
     from conformance.layouts.unknown.files import read_arrays
     from conformance.layouts.unknown.finding import LayoutFinding, find_layout
