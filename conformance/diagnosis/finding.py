@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from conformance.diagnosis.locate.claim import Claim
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,13 @@ class Finding:
     note: str = ""
 
 
+class Predicate(Protocol):
+    """What a statement says, to be asked of any LSTM."""
+
+    def contradicted(self, draws: Sequence[Any]) -> bool:
+        """Whether it is otherwise in any of these draws."""
+
+
 @dataclass(frozen=True)
 class Statement:
     """Something established about a candidate by calling it with constructed inputs.
@@ -60,13 +65,13 @@ class Statement:
         Whether it says that something is right, rather than wrong.
     text : str
         A sentence.
-    claim : Claim or None
+    claim : Predicate or None
         What it says as a predicate, which can be asked of any LSTM; None where it only counts cases of the trial.
     """
 
     right: bool
     text: str
-    claim: Claim | None = None
+    claim: Predicate | None = None
 
 
 def is_right(text: str) -> Statement:
