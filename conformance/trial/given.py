@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conformance.errors import CandidateError
+from conformance.errors import CandidateError, ConformanceError
 from conformance.implementations import BUILT_IN, built_in
 
 
@@ -77,6 +77,8 @@ def _run(source: str, load: Callable[[], Any]) -> Any:
         if error.name == source or source.startswith(f"{error.name}."):
             raise CandidateError(f"there is no module {error.name!r} to import from here.") from error
         raise CandidateError(f"{source} could not be imported: {error}.") from error
+    except ConformanceError as error:  # of a declaration or a layout in it: it says itself what to do
+        raise CandidateError(f"{source}: {error}") from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise

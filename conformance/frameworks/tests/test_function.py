@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from conformance.cases.matrix import Spec
 from conformance.errors import CandidateError
 from conformance.trial.call import COMPILING, PATIENCE, InThread
 from conformance.trial.declare import declared, declared_compiles
+from conformance.trial.given import find
 from conformance.trial.runner import in_order, run, trials
 from conformance.trial.tests import wrong
 
@@ -266,3 +268,13 @@ def test_who_compiles_by_other_means_declares_it() -> None:
     assert not declared_compiles(conformance.candidate()(lambda case: {}))
     inner = conformance.candidate(without="c", compiles=True)(lambda *a: None)
     assert declared(conformance.autograd("torch")(inner)) == {"c"}
+
+
+def test_what_is_asked_for_at_import_is_said_without_a_place_in_our_own_code(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("import conformance\n\nlstm = conformance.autograd('pytorch')\n")
+    with pytest.raises(CandidateError) as caught:
+        find(f"{file}:lstm")
+    assert str(caught.value) == (
+        f"{file}: write @conformance.autograd(\"torch\"), or one of torch, jax, tensorflow: 'pytorch' is none of them."
+    )
