@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.commands import console
@@ -11,6 +12,9 @@ from conformance.errors import CONFORMS, DOES_NOT
 
 if TYPE_CHECKING:
     from conformance.trial.results import Trial
+
+CASE_FILE = ".safetensors"
+"""How the name of a file ends that holds a case, and no case's id."""
 
 
 def check(options: argparse.Namespace) -> int:
@@ -84,26 +88,31 @@ def repro(options: argparse.Namespace) -> int:
     from conformance.errors import CandidateError
     from conformance.report.repro import snippet
     from conformance.trial.declare import asked_features, meets
-    from conformance.trial.runner import judge, trials
+    from conformance.trial.runner import judge, trial_of_file, trials
     from conformance.trial.worker import Worker
 
-    words = options.case.split(":")
+    words, model, words_of_model = options.case.split(":"), None, ()
+    file = Path(options.case) if options.case.endswith(CASE_FILE) else None
     if words[0] in ("behaviour", "trajectory"):
         raise CandidateError(f"{options.case!r} is a check of {words[0]}, which no single case shows.")
-    oracle = words[0] if words[0] in ("torch", "keras", "certified") else "fixtures"
-    id = ":".join(words[: 1 if oracle == "fixtures" else 2])  # the id of a check has its quantity behind the case's
     every = frozenset(FEATURES)
-    model, words_of_model = _model(options)
-    every_trial = trials(oracle, features=every) if model is None else model
-    found = [trial for trial in every_trial if trial.id == id]
-    if not found:
-        raise CandidateError(f"there is no case {id!r}; `fixtures list` has the vectors: add -float64 or -float32.")
-    trial = found[0]
+    if file is not None:
+        if options.model is not None:
+            raise CandidateError("--model and a file of a case exclude each other: the case has weights of its own.")
+        trial = trial_of_file(file)
+    else:
+        oracle = words[0] if words[0] in ("torch", "keras", "certified") else "fixtures"
+        id = ":".join(words[: 1 if oracle == "fixtures" else 2])  # the id of a check has its quantity behind the case's
+        model, words_of_model = _model(options)
+        found = [trial for trial in (trials(oracle, features=every) if model is None else model) if trial.id == id]
+        if not found:
+            raise CandidateError(f"there is no case {id!r}; `fixtures list` has the vectors: add -float64 or -float32.")
+        trial = found[0]
     with Worker(options.candidate, options.seconds, options.memory, options.traceback) as candidate:
         if not meets(trial.case, candidate.without, asked_features(every, candidate.without)):
-            raise CandidateError(f"{options.candidate} declares that it cannot take the case {id}.")
+            raise CandidateError(f"{options.candidate} declares that it cannot take the case {trial.id}.")
         if reason := candidate.refusal(trial.case):
-            raise CandidateError(f"{options.candidate} cannot take the case {id}: {reason}.")
+            raise CandidateError(f"{options.candidate} cannot take the case {trial.id}: {reason}.")
         outcome = candidate(trial.case)
         results = judge(trial, outcome, candidate.without)
     for result in results:
@@ -119,7 +128,7 @@ def repro(options: argparse.Namespace) -> int:
             alone = "The same as a program; lstm-conformance has to be there, since the candidate imports it:"
         elif words_of_model or features(trial.case):
             alone = "The same as a program; lstm-conformance has to be there, since the case is of many parts:"
-        print(f"\n{alone}\n\n{snippet(options.candidate, trial, outcome, failed[0], words_of_model)}")
+        print(f"\n{alone}\n\n{snippet(options.candidate, trial, outcome, failed[0], words_of_model, file)}")
     _show_printed(candidate.printed, all_of_it=True)
     return DOES_NOT if failed else CONFORMS
 

@@ -28,6 +28,8 @@ ENDS = 10
 """After so many calls that ended its process, a candidate is not called any more."""
 ENDED_BY = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """The signals that would end this process and leave the candidate's behind; an interrupt is an exception already."""
+MOST_PRINTED = 1 << 20
+"""So many bytes of what is printed are kept over calls that are forgotten."""
 PROGRAM = """
 import json, sys
 sys.path[:], spec, memory = json.loads(sys.argv[1])
@@ -93,6 +95,15 @@ class Worker(Caller):
         self._output.seek(0)
         self.printed = self._output.read().decode(errors="replace")
         self._output.close()
+
+    def forget(self) -> None:
+        """Forget how earlier calls ended, and what was printed, once that is much."""
+        super().forget()
+        self.ends = 0
+        output = self._output.fileno()  # the candidate's process writes where this one's offset is
+        if os.lseek(output, 0, os.SEEK_CUR) > MOST_PRINTED:
+            os.lseek(output, 0, os.SEEK_SET)
+            os.ftruncate(output, 0)
 
     def close(self, kill: bool = False) -> None:
         """End the process: by asking it, and if that does not help, or need not, without."""
