@@ -98,7 +98,7 @@ def _plain(draw: Draw, scale: float, id: str, dtype: str, without: frozenset[str
     zero |= {name for k, name in enumerate(("d_output", "d_h", "d_c")) if only % 4 not in (k, 3)}
     for name in zero | (without & a.keys()):
         a[name] = np.zeros_like(a[name])
-    given = {name: array.astype(np.float32).astype(dtype) for name, array in a.items()}
+    given: dict[str, Any] = {name: array.astype(np.float32).astype(dtype) for name, array in a.items()}
     weights = [given.pop(name) for name in ("kernel", "recurrent_kernel", "bias")]
     if bias % 4 == 0 or "bias" in without:
         weights.pop()

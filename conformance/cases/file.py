@@ -1,8 +1,8 @@
 """A case in a file, with the true values of its quantities: what `sweep` writes, and `repro` reads.
 
-It is a safetensors file. The arrays of the case have the names that a candidate's process knows them by (`conformance.cases.flat`), in the
-case's dtype, so that the numbers are the very ones; the true values are ``expected.output`` and so on, in float64. Its metadata has one
-key, whose value is JSON: the case's id and dtype, and what is told of its layers.
+It is a safetensors file. The arrays of the case are called as in `conformance.cases.flat`, and are in the case's dtype: the very
+numbers. The true values are ``expected.output`` and so on, in float64. Its metadata has one key, whose value is JSON: the case's
+id and dtype, and what is told of its layers.
 """
 
 from __future__ import annotations

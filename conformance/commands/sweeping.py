@@ -35,13 +35,17 @@ def run(options: argparse.Namespace) -> int:
             raise SweepError(f"there is no directory {path.parent} to write {path.name} to.")
     if options.out.exists() and not options.out.is_dir():
         raise SweepError(f"{options.out} is a file, expected a folder to write small cases to.")
-    begun = time.monotonic()
     with calling(options.candidate, options.seconds, options.memory) as call:
         features = named_features(options.features)
         plan = planned(options.candidate, call, options.seed, features, options.measure, options.memory)
         _show_asked(plan)
         try:
-            with State(options.state, plan, options.cases) as state, _executor(options) as executor, Bar("cases") as bar:
+            with (
+                State(options.state, plan, options.cases) as state,
+                _executor(options) as executor,
+                Bar("cases") as bar,
+            ):
+                begun = time.monotonic()
                 computed, tally = sweep(
                     plan, options.cases, executor, state, call, options.out,
                     say=lambda finding, path: _said(options.candidate, finding, path),
@@ -70,7 +74,9 @@ def _executor(options: argparse.Namespace) -> Executor:
     try:
         from conformance.sweep.cluster import Cluster
     except ModuleNotFoundError as error:
-        raise SweepError(f"--scheduler needs {error.name}, which is not installed: pip install 'lstm-conformance[sweep]'") from error
+        raise SweepError(
+            f"--scheduler needs {error.name}, which is not installed: pip install 'lstm-conformance[sweep]'"
+        ) from error
     return Cluster(options.scheduler)
 
 
@@ -91,11 +97,13 @@ class _Progress:
 
 
 def _show_asked(plan: Plan) -> None:
-    from conformance.sweep.judge import ORACLES
+    from conformance.implementations import ORACLES
 
     oracle = next(name for name in ORACLES if name != plan.candidate)
     asked = f"the plain LSTM{', networks with ' + ', '.join(plan.features) if plan.features else ''}"
-    print(f"Asked for {asked}, in {' and '.join(plan.dtypes)}{', forward alone' if plan.forward else ''}; against {oracle} in float64")
+    print(
+        f"Asked for {asked}, in {' and '.join(plan.dtypes)}{', forward alone' if plan.forward else ''}; against {oracle} in float64"
+    )
     if plan.without:
         print(f"It declares that it is without: {', '.join(plan.without)}")
 
@@ -104,7 +112,9 @@ def _said(candidate: str, finding: Finding, path: Path | None) -> str:
     """What is said of a finding."""
     case, verdict = finding.case, finding.verdict
     sizes = ", ".join(f"{name}={size}" for name, size in zip("BTDH", case.sizes, strict=True))
-    lines = [f"\nCase {finding.number:,} disagrees; made small in {finding.calls} calls: {case.id} ({sizes}, {case.dtype})"]
+    lines = [
+        f"\nCase {finding.number:,} disagrees; made small in {finding.calls} calls: {case.id} ({sizes}, {case.dtype})"
+    ]
     if verdict.right:
         lines = [
             f"\nCase {finding.number:,} disagreed, and does not when it is computed by itself: what the candidate gives depends on "
@@ -122,18 +132,20 @@ def _said(candidate: str, finding: Finding, path: Path | None) -> str:
 
 def _summarise(options: argparse.Namespace, plan: Plan, tally: Tally, computed: int, seconds: float) -> None:
     from conformance.sweep.plan import ENOUGH
-    from conformance.sweep.run import KINDS
+    from conformance.sweep.run import LOOKS
 
     for name, worst in sorted(tally.worst.items()):
-        print(f"weights N(0, {name.replace(' ', ') ', 1):<24}{worst.cases:9,} cases, worst {worst.share:.2f}: case {worst.number:,}")
+        print(
+            f"weights N(0, {name.replace(' ', ') ', 1):<24}{worst.cases:9,} cases, worst {worst.share:.2f}: case {worst.number:,}"
+        )
     kinds = Counter(failing.kind for failing in tally.failing)
     if kinds:
         print("\ndisagree in")
         for kind, count in kinds.most_common():
             first = next(failing.number for failing in tally.failing if failing.kind == kind)
             print(f"{count:8,}  {kind}; first in case {first:,}")
-        if len(kinds) > KINDS:
-            print(f"The first {KINDS} of these {len(kinds)} were made small.")
+        if len(kinds) > 1:
+            print(f"Up to {LOOKS} of these were made small, and those shown that are then different.")
     notes = {
         "disagree with the other engine and are right by the certified values": len(tally.corrected),
         "disagree where the certified evaluator cannot tell": len(tally.unarbitrated),
@@ -144,9 +156,11 @@ def _summarise(options: argparse.Namespace, plan: Plan, tally: Tally, computed: 
     for what, count in notes.items():
         if count:
             print(f"{count:,} {what}")
-    rate = f", {computed / seconds:,.1f} cases/s" if computed else ""
-    resumed = f", {computed:,} of them now" if computed not in (tally.cases, 0) else ""
-    print(f"{tally.cases:,} cases of seed {plan.seed}{resumed}, in {seconds:.1f} s{rate}: {len(tally.failing):,} disagree")
+    rate = f", {computed / seconds:,.1f} cases/s" if computed and not tally.enough else ""
+    resumed = f", {computed:,} of them now" if computed < tally.cases else ""
+    print(
+        f"{tally.cases:,} cases of seed {plan.seed}{resumed}, in {seconds:.1f} s{rate}: {len(tally.failing):,} disagree"
+    )
     if tally.enough:
         print(
             f"That is enough, after {ENOUGH} that disagree or calls that take too long. What the bug is, says\n"

@@ -91,7 +91,9 @@ def repro(options: argparse.Namespace) -> int:
     from conformance.trial.runner import judge, trial_of_file, trials
     from conformance.trial.worker import Worker
 
-    words, model, words_of_model = options.case.split(":"), None, ()
+    words = options.case.split(":")
+    model: list[Trial] | None = None
+    words_of_model: tuple[str, ...] = ()
     file = Path(options.case) if options.case.endswith(CASE_FILE) else None
     if words[0] in ("behaviour", "trajectory"):
         raise CandidateError(f"{options.case!r} is a check of {words[0]}, which no single case shows.")

@@ -101,7 +101,9 @@ def _caller(plan: Plan) -> Caller:
     if key not in _kept:
         if content_of(plan.candidate) != plan.content:
             raise CandidateError(f"{plan.candidate} is another file here, or has changed since the sweep began.")
-        caller = Inside(plan.candidate) if plan.candidate in BUILT_IN else Worker(plan.candidate, plan.seconds, plan.memory)
+        caller = (
+            Inside(plan.candidate) if plan.candidate in BUILT_IN else Worker(plan.candidate, plan.seconds, plan.memory)
+        )
         _kept[key] = caller.__enter__() if isinstance(caller, Worker) else caller
     return _kept[key]
 
@@ -112,10 +114,9 @@ def _of_case(plan: Plan, number: int, call: Caller, judge: Judge) -> Tally:
     network = bool(features(case))
     known = partial(Tally, cases=1, networks=int(network))
     if verdict.failure:
-        return known(hung=call.hangs, failing=(Failing(number, _beginning(verdict.failure), verdict.failure),))
+        return known(hung=call.hangs, failing=(Failing(number, verdict.kind, verdict.failure),))
     if verdict.failing:
-        kind = " ".join(verdict.quantities)
-        failing = (Failing(number, kind, str(max(verdict.failing, key=lambda told: told.share))),)
+        failing = (Failing(number, verdict.kind, str(max(verdict.failing, key=lambda told: told.share))),)
         return known(failing=failing, unarbitrated=(number,) if confirmed is None else ())
     worst = {f"{scale} {case.dtype}{' network' if network else ''}": Worst(1, verdict.share, number)}
     return known(
@@ -123,8 +124,3 @@ def _of_case(plan: Plan, number: int, call: Caller, judge: Judge) -> Tally:
         corrected=(number,) if confirmed is False and not verdict.undecided else (),
         worst=worst if plan.measured else {},
     )
-
-
-def _beginning(failure: str) -> str:
-    """What kind of failure it is: ``raised ValueError``."""
-    return failure.partition(":")[0].partition(" (")[0]

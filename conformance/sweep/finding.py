@@ -50,6 +50,11 @@ class Finding:
         """The small case."""
         return self.verdict.case
 
+    @property
+    def kind(self) -> str:
+        """What is wrong in it."""
+        return self.verdict.kind
+
 
 def look_into(plan: Plan, failing: Failing, call: Caller) -> Finding:
     """Compute a case that disagrees again, and make it small."""
@@ -61,7 +66,9 @@ def look_into(plan: Plan, failing: Failing, call: Caller) -> Finding:
     shrunk = shrink(verdict, lambda case: judge(case, afresh(call, case)), most)
     for each in (shrunk.verdict, verdict):
         small = each.case
-        named = replace(small, id="-".join([small.id, *(f"{n}{size}" for n, size in zip("BTDH", small.sizes, strict=True))]))
+        named = replace(
+            small, id="-".join([small.id, *(f"{n}{size}" for n, size in zip("BTDH", small.sizes, strict=True))])
+        )
         try:
             certain = _certain(judge, named, call)
             expected = built_in("certified")(named)

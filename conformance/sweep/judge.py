@@ -1,4 +1,4 @@
-"""Whether what a candidate gave in one case is right: PyTorch in float64, the case's allowed error, and who is asked when they disagree.
+"""Whether what a candidate gave in a case is right: by PyTorch in float64, and the certified values where they disagree.
 
 What costs most is the allowed error, 32 runs of random roundings. It is never below `MARGIN` roundoffs of the quantity's largest
 number (`conformance.judging.tolerance`), so where a candidate is nearer than that, it is not measured: the verdict is the same.
@@ -16,7 +16,6 @@ import numpy as np
 
 from conformance.case import Case, Result, is_gradient
 from conformance.cases.flat import arrays_of, layers_of, of_arrays
-from conformance.errors import OracleError
 from conformance.implementations import ORACLES, built_in, refusal
 from conformance.judging.compare import Comparison, compare_quantity
 from conformance.judging.noise import FAR, FINER, ROUNDOFF
@@ -68,6 +67,11 @@ class Verdict:
         """What is wrong, by name."""
         return tuple(told.quantity for told in self.failing)
 
+    @property
+    def kind(self) -> str:
+        """What is wrong in one line: the quantities, or the beginning of the failure, as ``raised ValueError``."""
+        return " ".join(self.quantities) or self.failure.partition(":")[0].partition(" (")[0]
+
 
 class Judge:
     """Judges what a candidate gave.
@@ -114,7 +118,11 @@ class Judge:
     def _compared(self, case: Case, result: Mapping[str, Any], asked: _Asked) -> Verdict:
         quantities = self.quantities(case)
         given = [name for name in quantities if name in result]
-        if not self.measured and len(given) == len(quantities) and all(asked.surely(name, result[name]) for name in given):
+        if (
+            not self.measured
+            and len(given) == len(quantities)
+            and all(asked.surely(name, result[name]) for name in given)
+        ):
             return Verdict(case, oracle=asked.oracle)
         told = [
             compare_quantity(case, name, result[name], asked.expected, asked.allowed)
@@ -131,9 +139,7 @@ class Judge:
     def quantities(self, case: Case) -> Sequence[str]:
         """What is asked for in a case."""
         return [
-            name
-            for name in case.shapes
-            if not (self.forward and is_gradient(name)) and not excused(name, self.without)
+            name for name in case.shapes if not (self.forward and is_gradient(name)) and not excused(name, self.without)
         ]
 
 

@@ -83,7 +83,9 @@ class Processes:
             except BrokenProcessPool:
                 breaks += 1
                 if breaks > BREAKS:
-                    raise SweepError(f"processes of the sweep were killed {breaks} times in a row; is memory short?") from None
+                    raise SweepError(
+                        f"processes of the sweep were killed {breaks} times in a row; is memory short?"
+                    ) from None
                 waiting.clear()
                 self.__exit__(None, None, None)
                 self.__enter__()

@@ -16,12 +16,13 @@ from conformance.sweep.block import afresh, drawn
 from conformance.sweep.finding import Finding, look_into, save
 from conformance.sweep.plan import BLOCK, Plan, Tally, content_of
 from conformance.sweep.processes import Executor
-from conformance.sweep.state import State
+from conformance.sweep.state import Look, State
 from conformance.trial.call import Caller
 from conformance.trial.declare import asked_features, excused
 
-KINDS = 3
-"""So many kinds of what disagrees are made small: a candidate that is wholly wrong has many."""
+KINDS, LOOKS = 3, 6
+"""So many kinds of what disagrees are shown, and so many looked into to find as many that are different once they are small: a
+candidate that is wholly wrong has many."""
 FIRST = 8
 """So many cases are tried to see what a candidate gives."""
 Said = Callable[[Finding, Path | None], str]
@@ -90,7 +91,9 @@ def _gives_gradients(candidate: str, plan: Plan, call: Caller) -> bool:
             continue
         given = [name for name in case.shapes if isinstance(outcome.result.get(name), np.ndarray)]
         if not given:
-            raise CandidateError(f"nothing that {candidate} gives can be compared: its results hold none of the quantities.")
+            raise CandidateError(
+                f"nothing that {candidate} gives can be compared: its results hold none of the quantities."
+            )
         return any(is_gradient(name) for name in given) or all(
             excused(name, call.without) for name in case.shapes if is_gradient(name)
         )
@@ -129,20 +132,24 @@ def sweep(
         Is told how many cases are done of how many, whenever a block is.
     """
     tally, total, computed = Tally(), -(-cases // BLOCK), 0
-    looked_into = set(state.looked_into)
-    for text in state.looked_into.values():
-        told(text)
+    for known in state.looked_into.values():
+        if known.said:
+            told(known.said)
 
     def merge(block: int) -> Tally:
-        merged = tally + state.tallies[block]
         for failing in state.tallies[block].failing:
-            if failing.kind not in looked_into and len(looked_into) < KINDS:
-                looked_into.add(failing.kind)
-                finding = look_into(plan, failing, call)
-                text = say(finding, save(finding, plan, folder))
-                state.found(failing.kind, text)
-                told(text)
-        return merged
+            known = state.looked_into
+            shown = {each.small for each in known.values() if each.said}
+            if failing.kind in known or len(known) >= LOOKS or len(shown) >= KINDS:
+                continue
+            finding = look_into(plan, failing, call)
+            new = finding.kind not in shown
+            state.found(
+                failing.kind, Look(finding.kind, said := say(finding, save(finding, plan, folder)) if new else "")
+            )
+            if said:
+                told(said)
+        return tally + state.tallies[block]
 
     following = 0
     todo = (block for block in range(total) if block not in state.tallies)

@@ -1,9 +1,9 @@
 """A case that disagrees made as small and as simple as it can be while the same still goes wrong.
 
-First what the case is of: samples, steps, features, units are left out, one kind after the other, for as long as that helps; of a
-network, layers and what else it has. Then what there is in it: arrays become zeros, numbers become ones, small whole numbers, numbers of
-few digits. Every change is kept only if the candidate is then still wrong in the same way: in no quantity in which it was right
-before, in outputs if it was wrong there, and by as much, so that one does not slip from a bug to another one, or to rounding.
+First what the case is of: samples, steps, features, units are left out, one kind after the other, for as long as that helps; of
+networks, layers. Then what there is in it: arrays become zeros, numbers become ones, small whole numbers, numbers of few digits. Every
+change is kept only if the candidate is then still wrong in the same way: in no quantity in which it was right before, in outputs if
+it was wrong there, and by as much, so that one does not slip from a bug to another one, or to rounding.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class _Shrinker:
 
     def take(self, case: Case) -> bool:
         """Whether the case goes wrong in the same way; it is the smallest one then."""
-        digest = b"".join(np.ascontiguousarray(a).tobytes() + str(np.shape(a)).encode() for a in arrays_of(case).values())
+        digest = b"".join(
+            np.ascontiguousarray(a).tobytes() + str(np.shape(a)).encode() for a in arrays_of(case).values()
+        )
         if self.calls >= self.left or digest in self.tried:
             return False
         self.tried.add(digest)
@@ -89,7 +91,7 @@ def alike(verdict: Verdict, first: Verdict) -> bool:
     if verdict.right or bool(verdict.failure) != bool(first.failure):
         return False
     if first.failure:
-        return verdict.failure.partition(":")[0] == first.failure.partition(":")[0]
+        return verdict.kind == first.kind
     now, before = ({kind_of(name) for name in one.quantities} for one in (verdict, first))
     outputs = any(not is_gradient(name) for name in before)
     incomparable = any(told.reason for told in first.failing)
@@ -176,45 +178,41 @@ def _fewer_samples(shrinker: _Shrinker) -> None:
 
 
 def _rows(shrinker: _Shrinker, which: np.ndarray[Any, Any]) -> bool:
-    case = shrinker.case
-    return shrinker.with_arrays({n: a.take(which, axis) for n, a in arrays_of(case).items() if (axis := _axis(case, n, "b")) is not None})
+    axes = _axes(shrinker.case, "b")
+    return shrinker.with_arrays({n: a.take(which, axes[n]) for n, a in arrays_of(shrinker.case).items() if n in axes})
 
 
 def _fewer_steps(shrinker: _Shrinker) -> None:
     """Leave out steps at the end or at the beginning, of any network."""
 
-    def of(part: slice) -> bool:
-        case = shrinker.case
+    def of(which: np.ndarray[Any, Any]) -> bool:
+        axes = _axes(shrinker.case, "t")
         return shrinker.with_arrays(
-            {
-                n: a[(slice(None),) * axis + (part,)]
-                for n, a in arrays_of(case).items()
-                if (axis := _axis(case, n, "t")) is not None
-            }
+            {n: a.take(which, axes[n]) for n, a in arrays_of(shrinker.case).items() if n in axes}
         )
 
     T = shrinker.case.sizes[1]
+    every = np.arange(T)
     for steps in sorted({*range(1, min(T, 9)), *(T * k // 8 for k in range(1, 8) if T > 8), T - 1} - {0}):
-        if steps < T and (of(slice(0, steps)) or of(slice(T - steps, T))):
+        if steps < T and (of(every[:steps]) or of(every[-steps:])):
             _fewer_steps(shrinker)
             return
 
 
-def _axis(case: Case, name: str, counted: str) -> int | None:
-    """Which axis of an array counts samples, or steps; None if none does."""
-    first, _, rest = name.partition(".")
-    if first in ("x", "mask"):
-        return "bt".index(counted)
-    if first == "d_output":
-        axes = case.axes["output"]
-        return axes.index(counted) if counted in axes else None
-    if first in ("h0", "c0", "d_h", "d_c"):
-        return np.ndim(arrays_of(case)[name]) - 2 if counted == "b" else None
-    if first == "dropout":
-        if counted == "b":
-            return 0
-        return 1 if np.ndim(arrays_of(case)[name]) == 3 else None
-    return None
+def _axes(case: Case, counted: str) -> dict[str, int]:
+    """Of each array that has one, which axis counts samples, or steps."""
+    axes = {}
+    for name, array in arrays_of(case).items():
+        first = name.partition(".")[0]
+        if first in ("x", "mask"):
+            axes[name] = "bt".index(counted)
+        elif first == "d_output" and counted in case.axes["output"]:
+            axes[name] = case.axes["output"].index(counted)
+        elif first in ("h0", "c0", "d_h", "d_c") and counted == "b":
+            axes[name] = np.ndim(array) - 2
+        elif first == "dropout" and (counted == "b" or np.ndim(array) == 3):
+            axes[name] = "bt".index(counted)
+    return axes
 
 
 def _fewer_layers(shrinker: _Shrinker) -> None:
@@ -288,7 +286,11 @@ def _simpler_numbers(shrinker: _Shrinker) -> None:
             for simpler in (np.zeros_like(number), np.ones_like(number), *_rounded(number)):
                 changed = array.copy()
                 changed[place] = simpler
-                if abs(float(simpler)) <= max(abs(float(number)), 1.0) and simpler != number and shrinker.with_arrays({name: changed}):
+                if (
+                    abs(float(simpler)) <= max(abs(float(number)), 1.0)
+                    and simpler != number
+                    and shrinker.with_arrays({name: changed})
+                ):
                     break
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,22 @@ try:
     import fcntl
 except ModuleNotFoundError:  # Windows
     fcntl = None  # type: ignore[assignment]  # then nobody is kept from two sweeps with one file
+
+
+@dataclass(frozen=True)
+class Look:
+    """What came of looking into a kind of what disagrees.
+
+    Attributes
+    ----------
+    small : str
+        Of which kind the case is that was made small.
+    said : str
+        What was said of it; empty if another one of that kind was shown already.
+    """
+
+    small: str
+    said: str
 
 
 class State:
@@ -35,8 +52,8 @@ class State:
     ----------
     tallies : dict of int to Tally
         Of the blocks that are finished.
-    looked_into : dict of str to str
-        The kinds of findings that were made small, to what was said of them.
+    looked_into : dict of str to Look
+        The kinds of what disagrees that were looked into.
 
     Raises
     ------
@@ -47,7 +64,7 @@ class State:
     def __init__(self, path: Path | None, plan: Plan, cases: int) -> None:
         self.path, self.plan, self.cases = path, plan, cases
         self.tallies: dict[int, Tally] = {}
-        self.looked_into: dict[str, str] = {}
+        self.looked_into: dict[str, Look] = {}
         self._file: int | None = None
 
     def __enter__(self) -> State:
@@ -70,10 +87,10 @@ class State:
         self.tallies[block] = tally
         self._append({"block": block, "stop": self._stop(block), "tally": tally.told})
 
-    def found(self, kind: str, said: str) -> None:
-        """Write down what was said of a kind of finding."""
-        self.looked_into[kind] = said
-        self._append({"kind": kind, "said": said})
+    def found(self, kind: str, look: Look) -> None:
+        """Write down what came of looking into a kind of what disagrees."""
+        self.looked_into[kind] = look
+        self._append({"kind": kind, "look": asdict(look)})
 
     def _stop(self, block: int) -> int:
         return min((block + 1) * BLOCK, self.cases)
@@ -95,7 +112,7 @@ class State:
             begun = first["sweep"]
             for line in lines:
                 if "kind" in line:
-                    self.looked_into[line["kind"]] = line["said"]
+                    self.looked_into[line["kind"]] = Look(**line["look"])
                 elif line["stop"] == self._stop(line["block"]):
                     self.tallies[line["block"]] = Tally.of(line["tally"])
         except (ValueError, KeyError, TypeError):
