@@ -25,6 +25,7 @@ EVERY = 60.0
 def run(options: argparse.Namespace) -> int:
     """Sweep, print what disagrees and a summary; 1 if anything does."""
     from conformance.errors import SweepError
+    from conformance.implementations.threads import one_thread
     from conformance.sweep.block import calling
     from conformance.sweep.run import planned, sweep
     from conformance.sweep.state import State
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
             raise SweepError(f"there is no directory {path.parent} to write {path.name} to.")
     if options.out.exists() and not options.out.is_dir():
         raise SweepError(f"{options.out} is a file, expected a folder to write small cases to.")
-    with calling(options.candidate, options.seconds, options.memory) as call:
+    with one_thread(), calling(options.candidate, options.seconds, options.memory) as call:
         features = named_features(options.features)
         plan = planned(options.candidate, call, options.seed, features, options.measure, options.memory)
         _show_asked(plan)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Protocol
 
 from conformance.errors import SweepError
-from conformance.implementations.threads import THREADS
+from conformance.implementations.threads import one_thread
 from conformance.sweep.block import run_block
 from conformance.sweep.plan import Plan, Tally
 
@@ -52,16 +52,11 @@ class Processes:
         self.count = count
 
     def __enter__(self) -> Processes:
-        before = dict(os.environ)
-        os.environ.update(dict.fromkeys(THREADS, "1"))  # read while NumPy and the frameworks are imported
-        try:
+        with one_thread():
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.count, context, initializer=_begin)
             for future in [self._pool.submit(os.getpid) for _ in range(self.count)]:
                 future.result()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
