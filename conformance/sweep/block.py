@@ -89,7 +89,7 @@ def run_block(plan: Plan, block: int, stop: int) -> Tally:
     with ONE_AT_A_TIME:
         call, judge, tally = _caller(plan), judge_of(plan), Tally()
         for number in range(block * BLOCK, min((block + 1) * BLOCK, stop)):
-            tally += _of_case(plan, number, call, judge)
+            tally += run_case(plan, number, call, judge)
             if tally.enough:
                 break
         return tally
@@ -108,7 +108,16 @@ def _caller(plan: Plan) -> Caller:
     return _kept[key]
 
 
-def _of_case(plan: Plan, number: int, call: Caller, judge: Judge) -> Tally:
+def let_go() -> None:
+    """End the candidates' processes that are kept here for the next block."""
+    while _kept:
+        _, caller = _kept.popitem()
+        if isinstance(caller, Worker):
+            caller.__exit__(None, None, None)
+
+
+def run_case(plan: Plan, number: int, call: Caller, judge: Judge) -> Tally:
+    """What came of one case."""
     scale, case = drawn(plan, number)
     verdict, confirmed = judged(judge, call, case)
     network = bool(features(case))

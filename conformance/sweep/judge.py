@@ -19,7 +19,7 @@ from conformance.cases.flat import arrays_of, layers_of, of_arrays
 from conformance.implementations import ORACLES, built_in, refusal
 from conformance.judging.compare import Comparison, compare_quantity
 from conformance.judging.noise import FAR, FINER, ROUNDOFF
-from conformance.judging.tolerance import MARGIN, Allowed, allowed_between, roundoff, scale_of
+from conformance.judging.tolerance import MARGIN, Allowed, allowed_between, roundoff, scale_of, smallest
 from conformance.trial.call import Outcome
 from conformance.trial.declare import excused
 
@@ -163,8 +163,8 @@ class _Asked:
 
     def chaotic(self, told: Comparison) -> bool:
         """Whether rounding changes so much of a quantity that a finite error in it says nothing."""
-        if told.reason or not np.isfinite(told.share):
-            return False
+        if told.reason or not np.isfinite(told.share) or told.allowed <= self.factor * smallest(self.case.dtype):
+            return False  # what is allowed then is not made of what rounding does
         runs = ROUNDOFF if self.case.dtype != DOUBLE else FINER
         deviation = told.allowed / (self.factor * MARGIN * roundoff(self.case.dtype)) * runs
         return deviation > FAR * scale_of(self.expected[told.quantity])
