@@ -63,7 +63,8 @@ class Cluster:
             return list(new)
 
         self._client.wait_for_workers(1)
-        following = as_completed(submit(AHEAD * max(sum(self._client.nthreads().values()), 1)))
+        first = submit(AHEAD * max(sum(self._client.nthreads().values()), 1))
+        following = as_completed(first, loop=self._client.loop)
         for future in following:
             try:
                 tally = future.result()

@@ -28,6 +28,8 @@ FEW = 100
 """So often where each call ends its process."""
 BY = 10.0
 """A shrunk case is wrong by at least so many times the allowed error, or by as much as the case was."""
+FIRST_STEPS = 3
+"""So many steps, and fewer, are tried before others are left out by halves, quarters and so on."""
 SINGLE = 200
 """Up to so many numbers, each is simplified by itself."""
 AXES = {
@@ -191,12 +193,15 @@ def _fewer_steps(shrinker: _Shrinker) -> None:
             {n: a.take(which, axes[n]) for n, a in arrays_of(shrinker.case).items() if n in axes}
         )
 
-    T = shrinker.case.sizes[1]
-    every = np.arange(T)
-    for steps in sorted({*range(1, min(T, 9)), *(T * k // 8 for k in range(1, 8) if T > 8), T - 1} - {0}):
-        if steps < T and (of(every[:steps]) or of(every[-steps:])):
-            _fewer_steps(shrinker)
+    for steps in range(1, min(FIRST_STEPS, shrinker.case.sizes[1] - 1) + 1):
+        every = np.arange(shrinker.case.sizes[1])
+        if of(every[:steps]) or of(every[-steps:]):
             return
+    less = shrinker.case.sizes[1] // 2
+    while less:
+        every = np.arange(shrinker.case.sizes[1])
+        if less >= len(every) or not (of(every[:-less]) or of(every[less:])):
+            less //= 2
 
 
 def _axes(case: Case, counted: str) -> dict[str, int]:
