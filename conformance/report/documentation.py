@@ -9,7 +9,7 @@ A README's fenced blocks are taken in their order, in one folder, which holds no
     ```text LABEL          is about something that is compared elsewhere
 
 What is printed has to be what the README shows: every word and every whole number; other numbers to a factor of
-three, as rounding differs from machine to machine; times, their ratios and sizes of memory not at all.
+three, as rounding differs from machine to machine; times, their ratios, cases per second and sizes of memory not at all.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ READMES = (
     "conformance/README.md",
     "conformance/bench/README.md",
     "conformance/diagnosis/README.md",
+    "conformance/sweep/README.md",
     "conformance/zoo/README.md",
     "fixtures/README.md",
     "lstm_ref/README.md",
 )
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.M | re.S)
 NUMBER = re.compile(r"\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+")
-MEASURED = re.compile(r"[\d.,]+ ?(?:ns|µs|ms|s|kB|MB|GB)\b|\d+:\d\d:\d\d|[\d.]+ \((?:[\d.]+-[\d.]+|n=\d+)\)")
+MEASURED = re.compile(r"[\d.,]+ ?(?:ns|µs|ms|s|kB|MB|GB|cases/s)\b|\d+:\d\d:\d\d|[\d.]+ \((?:[\d.]+-[\d.]+|n=\d+)\)")
 SECONDS = 1200.0
 
 

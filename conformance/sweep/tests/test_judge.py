@@ -14,8 +14,9 @@ from conformance.cases.features import FEATURES
 from conformance.cases.matrix import DTYPES
 from conformance.implementations import built_in
 from conformance.judging.tolerance import allowed_between
-from conformance.sweep.block import Inside
+from conformance.sweep.block import Inside, judge_of, run_case
 from conformance.sweep.judge import Judge
+from conformance.sweep.plan import Plan, Tally
 from conformance.trial.call import Outcome
 
 NOTHING = frozenset[str]()
@@ -63,6 +64,17 @@ def test_what_is_not_zero_where_zero_belongs_is_wrong(number: int) -> None:
     case = replace(case, **{name: np.zeros_like(getattr(case, name)) for name in ("d_output", "d_h", "d_c")})
     given = outcome(case, lambda name, a: a + 1e-3 if name == "d_x" else a)
     assert Judge("ref", NOTHING)(case, given).quantities == ("d_x",)
+
+
+@pytest.mark.parametrize("name", ["ref", "torch", "keras", "onnx"])
+def test_correct_engines_raise_no_false_alarm(name: str) -> None:
+    features = ("mask", "stacked", "bidirectional", "zero-output") if name == "ref" else ()
+    plan = Plan(name, "", 1997, features, (), DTYPES, name == "onnx", True, 10.0, None)
+    call, judge = Inside(name), judge_of(plan)
+    tally = sum((run_case(plan, number, call, judge) for number in range(48)), Tally())
+    assert (tally.cases, tally.failing, tally.corrected, tally.undecided) == (48, (), (), 0)
+    assert sum(worst.cases for worst in tally.worst.values()) == 48
+    assert max(worst.share for worst in tally.worst.values()) <= 1
 
 
 def test_an_engine_is_not_its_own_oracle() -> None:
