@@ -103,8 +103,32 @@ def _parser() -> argparse.ArgumentParser:
 
     repro = command("repro", "run one case, print its numbers and a NumPy program that shows the same")
     repro.add_argument("candidate", metavar="CANDIDATE", help=CANDIDATE)
-    repro.add_argument("case", metavar="CASE", help="a case's id, as the report names it")
+    repro.add_argument("case", metavar="CASE", help="a case's id, as the report names it, or a file that `sweep` wrote")
     repro.set_defaults(run="trial:repro")
+    sweep = command("sweep", "random cases by the million: exit status 0 if none disagrees, 1 if any does")
+    sweep.add_argument("candidate", metavar="CANDIDATE", help=CANDIDATE.removesuffix(", certified"))
+    sweep.add_argument("--cases", type=_count, default=10_000, metavar="N", help="how many (default: 10000)")
+    sweep.add_argument("--seed", type=int, default=0, metavar="S", help="other cases for another one (default: 0)")
+    sweep.add_argument(
+        "--features",
+        default="",
+        metavar="NAME,...",
+        help="besides what it declares: every second case is a network with some of them; or `all`",
+    )
+    sweep.add_argument(
+        "--measure", action="store_true", help="print how much of the allowed error was used, which takes longer"
+    )
+    sweep.add_argument("--workers", type=_count, metavar="N", help="processes (default: one for each core)")
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="on a Dask cluster instead, as tcp://host:8786")
+    sweep.add_argument("--state", type=Path, metavar="FILE", help="write down what is finished, and go on with it")
+    sweep.add_argument(
+        "--out",
+        type=Path,
+        default=Path("sweep-failures"),
+        metavar="DIR",
+        help="where small cases are written that disagree (default: sweep-failures)",
+    )
+    sweep.set_defaults(run="sweeping:run")
     for made in (check, repro):
         made.add_argument(
             PROCESS, metavar="CMD", help="in place of CANDIDATE, for process:CMD: a program that serves cases"
@@ -117,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument(
             "--input", type=Path, metavar="F.npz", help="with --model: a case of these inputs as well: x (B, T, D)"
         )
+    for made in (check, repro, sweep):
         made.add_argument(
             "--seconds", type=_positive, default=10.0, metavar="S", help="computing time of one call (default: 10)"
         )

@@ -44,3 +44,11 @@ class UnknownBugError(ConformanceError):
 
 class ReportError(ConformanceError):
     """A report cannot be written where it is wanted."""
+
+
+class CaseFileError(ConformanceError):
+    """A file holds no case, or its case cannot be written."""
+
+
+class SweepError(ConformanceError):
+    """A sweep cannot begin, go on, or be taken up again."""

@@ -14,16 +14,8 @@ from types import TracebackType
 from typing import Any
 
 from conformance.bench.record import Job, Measured, Timing
+from conformance.implementations.threads import THREADS
 
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-)
-"""What NumPy's BLAS libraries, PyTorch and TensorFlow read while they are imported."""
 PATIENCE = 10.0
 """Seconds for a process to end by itself."""
 

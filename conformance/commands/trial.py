@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.commands import console
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
     from conformance.trial.results import CheckResult, Trial
     from conformance.trial.worker import Worker
 
+CASE_FILE = ".safetensors"
+"""How the name of a file ends that holds a case, and no case's id."""
+
 
 def check(options: argparse.Namespace) -> int:
     """Put a candidate on trial and write the reports that were asked for."""
     from conformance.diagnosis.diagnose import diagnose
     from conformance.diagnosis.finding import Diagnosis
     from conformance.errors import BaselineError
+    from conformance.languages.program import called
     from conformance.report import json_report, junit, terminal
     from conformance.report.files import require_distinct, require_writable
     from conformance.trial.declare import named_features
@@ -36,7 +41,7 @@ def check(options: argparse.Namespace) -> int:
         require_writable(path)
     model, words = _model(options)
     against = options.against or ("fixtures" if model is None else "model")
-    with _called(spec, options) as candidate:
+    with called(spec, options.seconds, options.memory, options.traceback) as candidate:
         report = run(
             candidate,
             spec,
@@ -63,16 +68,6 @@ def check(options: argparse.Namespace) -> int:
     return CONFORMS if good else DOES_NOT
 
 
-def _called(spec: str, options: argparse.Namespace) -> Worker | Program:
-    """What calls the candidate."""
-    from conformance.languages.program import PREFIX, Program
-    from conformance.trial.worker import Worker
-
-    if spec.startswith(PREFIX):
-        return Program(spec.removeprefix(PREFIX), options.seconds, options.memory)
-    return Worker(spec, options.seconds, options.memory, options.traceback)
-
-
 def _model(options: argparse.Namespace) -> tuple[list[Trial] | None, tuple[str, ...]]:
     """The trials of --model FILE[:NAME] and --input, and these words themselves; None if no model is given."""
     import lstm_ref
@@ -95,28 +90,35 @@ def repro(options: argparse.Namespace) -> int:
     """Run one case, print its numbers and a program that shows the same."""
     from conformance.cases.features import FEATURES
     from conformance.errors import CandidateError
-    from conformance.languages.program import Program
+    from conformance.languages.program import Program, called
     from conformance.trial.declare import asked_features, meets
-    from conformance.trial.runner import judge, trials
+    from conformance.trial.runner import judge, trial_of_file, trials
 
     spec: str = options.candidate
     words = options.case.split(":")
+    model: list[Trial] | None = None
+    words_of_model: tuple[str, ...] = ()
+    file = Path(options.case) if options.case.endswith(CASE_FILE) else None
     if words[0] in ("behaviour", "trajectory"):
         raise CandidateError(f"{options.case!r} is a check of {words[0]}, which no single case shows.")
-    oracle = words[0] if words[0] in ("torch", "keras", "certified") else "fixtures"
-    id = ":".join(words[: 1 if oracle == "fixtures" else 2])  # the id of a check has its quantity behind the case's
     every = frozenset(FEATURES)
-    model, words_of_model = _model(options)
-    every_trial = trials(oracle, features=every) if model is None else model
-    found = [trial for trial in every_trial if trial.id == id]
-    if not found:
-        raise CandidateError(f"there is no case {id!r}; `fixtures list` has the vectors: add -float64 or -float32.")
-    trial = found[0]
-    with _called(spec, options) as candidate:
+    if file is not None:
+        if options.model is not None:
+            raise CandidateError("--model and a file of a case exclude each other: the case has weights of its own.")
+        trial = trial_of_file(file)
+    else:
+        oracle = words[0] if words[0] in ("torch", "keras", "certified") else "fixtures"
+        id = ":".join(words[: 1 if oracle == "fixtures" else 2])  # the id of a check has its quantity behind the case's
+        model, words_of_model = _model(options)
+        found = [trial for trial in (trials(oracle, features=every) if model is None else model) if trial.id == id]
+        if not found:
+            raise CandidateError(f"there is no case {id!r}; `fixtures list` has the vectors: add -float64 or -float32.")
+        trial = found[0]
+    with called(spec, options.seconds, options.memory, options.traceback) as candidate:
         if not meets(trial.case, candidate.without, asked_features(every, candidate.without)):
-            raise CandidateError(f"{spec} declares that it cannot take the case {id}.")
+            raise CandidateError(f"{spec} declares that it cannot take the case {trial.id}.")
         if reason := candidate.refusal(trial.case):
-            raise CandidateError(f"{spec} cannot take the case {id}: {reason}.")
+            raise CandidateError(f"{spec} cannot take the case {trial.id}: {reason}.")
         outcome = candidate(trial.case)
         results = judge(trial, outcome, candidate.without)
     for result in results:
@@ -127,13 +129,19 @@ def repro(options: argparse.Namespace) -> int:
     if outcome.trace and not isinstance(candidate, Program):  # what that said comes behind
         print(f"\n{outcome.trace}")
     if failed:
-        print(f"\n{_repeated(candidate, spec, trial, outcome, failed[0], words_of_model)}")
+        print(f"\n{_repeated(candidate, spec, trial, outcome, failed[0], words_of_model, file)}")
     _show_printed(candidate.printed, all_of_it=True)
     return DOES_NOT if failed else CONFORMS
 
 
 def _repeated(
-    candidate: Worker | Program, spec: str, trial: Trial, outcome: Outcome, worst: CheckResult, model: tuple[str, ...]
+    candidate: Worker | Program,
+    spec: str,
+    trial: Trial,
+    outcome: Outcome,
+    worst: CheckResult,
+    model: tuple[str, ...],
+    file: Path | None,
 ) -> str:
     """The same case without lstm-conformance: a program in Python, or what is written to the candidate's own."""
     from conformance.cases.features import features
@@ -147,7 +155,7 @@ def _repeated(
         alone = "The same as a program; lstm-conformance has to be there, since the candidate imports it:"
     elif model or features(trial.case):
         alone = "The same as a program; lstm-conformance has to be there, since the case is of many parts:"
-    return f"{alone}\n\n{snippet(spec, trial, outcome, worst, model)}"
+    return f"{alone}\n\n{snippet(spec, trial, outcome, worst, model, file)}"
 
 
 MOST = 10

@@ -30,7 +30,7 @@ FRAMEWORKS = ("torch", "keras", "tensorflow", "flint", "onnx", "onnxruntime")
 
 
 @cache
-def built_in(name: str, seldom: bool = False) -> Implementation:
+def built_in(name: str, seldom: bool = False, often: bool = False) -> Implementation:
     """The implementation called `name`: one of `BUILT_IN` or of `FORWARD_ONLY`.
 
     Parameters
@@ -38,6 +38,8 @@ def built_in(name: str, seldom: bool = False) -> Implementation:
     name : str
     seldom : bool
         Whether few cases of a kind are to come, so that tracing a function for the kind takes longer than it saves.
+    often : bool
+        Whether many small cases are to come, one after the other, so that modules are better kept than made for each.
 
     Raises
     ------
@@ -49,7 +51,8 @@ def built_in(name: str, seldom: bool = False) -> Implementation:
     if name not in BUILT_IN | FORWARD_ONLY:
         raise CandidateError(f"there is no implementation {name!r}; the built-in ones are {', '.join(BUILT_IN)}.")
     module = _installed(name, (BUILT_IN | FORWARD_ONLY)[name])
-    compute: Implementation = getattr(module, "eager", module.compute) if seldom else module.compute
+    manner = "eager" if seldom else "often" if often else "compute"
+    compute: Implementation = getattr(module, manner, module.compute)
     return compute
 
 

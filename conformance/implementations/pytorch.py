@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,6 +46,11 @@ def compute(case: Case) -> Result:
         If PyTorch has not what the case asks for.
     """
     return _computed(case, _Packing(case))
+
+
+def often(case: Case) -> Result:
+    """The same with modules that are kept from call to call: of a small case, making them takes longer than all the rest."""
+    return _computed(case, _Packing(case), kept=True)
 
 
 def stacked(case: Case) -> Result:
@@ -150,9 +156,9 @@ def prepared(case: Case, backward: bool) -> Prepared:
     return Prepared(inference, stack.result)
 
 
-def _computed(case: Case, packing: _Packing, apart: bool = False) -> Result:
+def _computed(case: Case, packing: _Packing, apart: bool = False, kept: bool = False) -> Result:
     _raise(refusal(case))
-    stack = _Stack(case, packing, apart, backward=True)
+    stack = _Stack(case, packing, apart, backward=True, kept=kept)
     return stack.result(stack.training())
 
 
@@ -230,16 +236,17 @@ class _Stack:
         Whether every layer is a module of its own even where one module can have them all.
     backward : bool
         Whether there will be a backward pass.
+    kept : bool
+        Whether modules of an earlier stack are used again, if there are any of these sizes; nobody else may use that any more.
     """
 
-    def __init__(self, case: Case, packing: _Packing, apart: bool, backward: bool) -> None:
+    def __init__(self, case: Case, packing: _Packing, apart: bool, backward: bool, kept: bool = False) -> None:
         self.case, self.packing = case, packing
         every = parts(case)
         apart = apart or not _fits_one_module(every)
         self.x = torch.tensor(case.x, requires_grad=backward)
-        self.levels = [
-            _level(group, case.dtype, backward) for group in ([[part] for part in every] if apart else [every])
-        ]
+        groups = [[part] for part in every] if apart else [every]
+        self.levels = [_level(group, case.dtype, backward, k if kept else None) for k, group in enumerate(groups)]
         self.cotangents = _cotangents(case, *(level.parts for level in self.levels))
 
     def forward(self) -> Tensors:
@@ -306,19 +313,12 @@ def _fits_one_module(every: Sequence[Part]) -> bool:
     return len(sizes) == 1 and all(part.between is None for part in every)
 
 
-def _level(group: Sequence[Part], dtype: np.dtype[np.floating], backward: bool) -> _Level:
+def _level(group: Sequence[Part], dtype: np.dtype[np.floating], backward: bool, place: int | None = None) -> _Level:
     first = group[0].layer
     params = first.params
-    module = torch.nn.LSTM(
-        first.input_size,
-        first.hidden_size,
-        num_layers=len(group),
-        bias=params.bias is not None,
-        batch_first=True,
-        bidirectional=len(first.directions) == 2,
-        proj_size=0 if params.projection is None else first.state_size,
-        device="meta",
-    ).to_empty(device="cpu")
+    sizes = (first.input_size, first.hidden_size, 0 if params.projection is None else first.state_size)
+    options = (len(group), params.bias is not None, len(first.directions) == 2)
+    module = _made(*sizes, *options) if place is None else _kept(place, dtype.name, *sizes, *options)
     _load(module, group, dtype, suffix=lambda k, direction: f"_l{k}{SUFFIX[direction]}")
     module.requires_grad_(backward)
     h0, c0 = (
@@ -327,6 +327,28 @@ def _level(group: Sequence[Part], dtype: np.dtype[np.floating], backward: bool) 
     )
     factors = group[0].between
     return _Level(module, group, h0, c0, None if factors is None else torch.tensor(factors))
+
+
+def _made(
+    input_size: int, hidden_size: int, proj_size: int, num_layers: int, bias: bool, bidirectional: bool
+) -> torch.nn.LSTM:
+    """A module whose weights hold no numbers yet."""
+    return torch.nn.LSTM(
+        input_size,
+        hidden_size,
+        num_layers=num_layers,
+        bias=bias,
+        batch_first=True,
+        bidirectional=bidirectional,
+        proj_size=proj_size,
+        device="meta",
+    ).to_empty(device="cpu")
+
+
+@lru_cache(maxsize=256)
+def _kept(place: int, dtype: str, *sizes: Any) -> torch.nn.LSTM:
+    """The same, one for each place in a stack and each dtype."""
+    return _made(*sizes)
 
 
 def _load(

@@ -10,7 +10,7 @@ element and does not depend on how many there are. No candidate has a part in it
 `MARGIN` is there because 32 runs do not show the worst case, and because an implementation's sigmoid and tanh may err by
 two roundoffs or three. The largest error of PyTorch, Keras and onnx's evaluator in any quantity of the golden vectors is 1.7
 times the larger of deviation and scale. In 100,000 random cases, with weights up to N(0, 8), it is 3.0 times, and nothing
-correct was beyond four. `python -m conformance.judging.sweep` measures it.
+correct was beyond four. `lstm-conformance sweep torch --measure` measures it.
 
 Where two results are compared that both come of rounding, a live framework's and a candidate's, each may use up all of it.
 """

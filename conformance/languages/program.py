@@ -25,6 +25,7 @@ from conformance.layouts.layout import one_sample_at_a_time
 from conformance.trial.call import PATIENCE, SECONDS, Caller, Elsewhere, Outcome, within
 from conformance.trial.declare import candidate
 from conformance.trial.processes import ENDS, GIVEN_UP, clock, leaving_on_signals
+from conformance.trial.worker import Worker
 
 PREFIX = "process:"
 """What a CANDIDATE begins with that is a command."""
@@ -101,6 +102,11 @@ class Program(Caller):
         if self._pipes is not None:
             self._pipes.close(kill)
             self._forget(self._pipes)
+
+    def forget(self) -> None:
+        """Forget how earlier calls ended."""
+        super().forget()
+        self._ends = 0
 
     def refusal(self, case: Case) -> str:
         """Why a case is not given to it: its layout or its batch are for the plain LSTM; empty for all others."""
@@ -259,6 +265,13 @@ class Process(Elsewhere):
     def caller(self, seconds: float) -> Program:
         """What calls it in a trial: a process of its own, with limits of its own."""
         return Program(self.command, seconds, self.memory).start()
+
+
+def called(spec: str, seconds: float, memory: float | None, traceback: bool = False) -> Worker | Program:
+    """What calls a candidate as the user named it: a command behind `PREFIX`, or anything of Python."""
+    if spec.startswith(PREFIX):
+        return Program(spec.removeprefix(PREFIX), seconds, memory)
+    return Worker(spec, seconds, memory, traceback)
 
 
 def process(command: str, seconds: float = SECONDS, memory: float | None = None) -> Process:

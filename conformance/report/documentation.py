@@ -10,7 +10,7 @@ to ``examples`` beside the README, if there are any:
     ```text LABEL          is about something that is compared elsewhere
 
 What is printed has to be what the README shows: every word and every whole number; other numbers to a factor of
-three, as rounding differs from machine to machine; times, their ratios and sizes of memory not at all.
+three, as rounding differs from machine to machine; times, their ratios, cases per second and sizes of memory not at all.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ READMES = (
     "conformance/diagnosis/README.md",
     "conformance/languages/README.md",
     "conformance/frameworks/README.md",
+    "conformance/sweep/README.md",
     "conformance/zoo/README.md",
     "fixtures/README.md",
     "lstm_ref/README.md",
@@ -45,7 +46,7 @@ NEEDS = {"conformance/languages/README.md": ("cc", "node", "conformance/language
 """What a README's commands need beyond this package: programs, and folders that `make test` fills."""
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.M | re.S)
 NUMBER = re.compile(r"\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+")
-MEASURED = re.compile(r"[\d.,]+ ?(?:ns|µs|ms|s|kB|MB|GB)\b|\d+:\d\d:\d\d|[\d.]+ \((?:[\d.]+-[\d.]+|n=\d+)\)")
+MEASURED = re.compile(r"[\d.,]+ ?(?:ns|µs|ms|s|kB|MB|GB|cases/s)\b|\d+:\d\d:\d\d|[\d.]+ \((?:[\d.]+-[\d.]+|n=\d+)\)")
 SECONDS = 1200.0
 
 

@@ -19,7 +19,14 @@ INLINE = 2000
 """Up to so many numbers, the case is written out; beyond, it is read from the golden vector's file."""
 
 
-def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult, model: tuple[str, ...] = ()) -> str:
+def snippet(
+    spec: str,
+    trial: Trial,
+    outcome: Outcome,
+    worst: CheckResult,
+    model: tuple[str, ...] = (),
+    file: Path | None = None,
+) -> str:
     """A program that calls the candidate on the case; for a large case it reads the golden vector's file.
 
     Parameters
@@ -33,6 +40,8 @@ def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult, model
         The failure to show.
     model : tuple of str
         The words of the command line that name the model whose case it is; empty for the suite's own.
+    file : Path, optional
+        The file that holds the case, if one does.
     """
     case, params = trial.case, trial.case.params
     numbers = sum(a.size for a in (case.x, case.d_output, params.kernel, params.recurrent_kernel))
@@ -43,7 +52,7 @@ def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult, model
 
     arrays = {name: getattr(case, name) for name in ("x", "h0", "c0", "d_output", "d_h", "d_c")}
     weights = {"kernel": params.kernel, "recurrent_kernel": params.recurrent_kernel, "bias": params.bias}
-    lines = _of_model(spec, case, model) if model else _network(spec, case) if features(case) else None
+    lines = _of_model(spec, case, model) if model else _network(spec, case, file) if features(case) else None
     if lines is None:
         lines = ["import types", *_import(spec), "import numpy as np"]
         if read:
@@ -80,8 +89,18 @@ def snippet(spec: str, trial: Trial, outcome: Outcome, worst: CheckResult, model
     return "\n".join(lines)
 
 
-def _network(spec: str, case: Case) -> list[str]:
+def _network(spec: str, case: Case, file: Path | None) -> list[str]:
     """The beginning of a program for a network: it takes the case from this package, as it has many parts."""
+    if file is not None:
+        return [
+            "from pathlib import Path",
+            "from conformance.cases.file import read_case  # a network's case is read by lstm-conformance, which has to be there",
+            *_import(spec),
+            "import numpy as np",
+            "",
+            f"case, _ = read_case(Path({str(file.resolve())!r}))",
+            "result = lstm(case)",
+        ]
     return [
         "from conformance.fixtures.store import golden  # a network's case is read by lstm-conformance, which has to be there",
         *_import(spec),

@@ -145,6 +145,12 @@ class Caller:
             self.mutated.setdefault(dtype.name, f"in case {case.id} it wrote to {', '.join(outcome.mutated)}")
         return outcome
 
+    def forget(self) -> None:
+        """Forget how earlier calls ended: the next one is made whatever came of them."""
+        self.hangs = 0
+        self._same.clear()
+        self.mutated.clear()
+
     def train(self, task: str, dtype: str, updates: int) -> Outcome:
         """The outcome of the candidate's own training on a task, for so many updates; raises nothing."""
         if self.hangs >= HANGS:

@@ -17,6 +17,7 @@ import numpy as np
 from conformance.case import Case, Result, kind_of
 from conformance.cases.features import FEATURES
 from conformance.cases.features import features as features_of
+from conformance.cases.file import read_case
 from conformance.cases.matrix import DTYPES
 from conformance.errors import CandidateError, OracleError
 from conformance.fixtures.store import FORMAT, Golden, golden
@@ -70,6 +71,19 @@ def trials(
                 if not refusal(oracle, case)
             ]
     return found
+
+
+def trial_of_file(path: Path) -> Trial:
+    """The case that a file holds, as `sweep` writes them, with the true values that stand there.
+
+    Raises
+    ------
+    CaseFileError
+        If it holds none.
+    """
+    case, expected = read_case(path)
+    allowed = {quantity: error / 2 for quantity, error in allowed_between(case).items()}
+    return Trial("file", case, _constant(expected), _constant(allowed))
 
 
 def _constant(value: Value) -> Callable[[], Value]:

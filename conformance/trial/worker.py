@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from conformance.trial.call import SECONDS, Caller, Outcome, within
 from conformance.trial.processes import ENDS, GIVEN_UP, clock, end, has_ended, how_it_ended, leaving_on_signals
 from conformance.trial.wire import receive, send
 
+MOST_PRINTED = 1 << 20
+"""So many bytes of what is printed are kept over calls that are forgotten."""
 PROGRAM = """
 import json, sys
 sys.path[:], spec, memory = json.loads(sys.argv[1])
@@ -81,6 +84,15 @@ class Worker(Caller):
         self._output.seek(0)
         self.printed = self._output.read().decode(errors="replace")
         self._output.close()
+
+    def forget(self) -> None:
+        """Forget how earlier calls ended, and what was printed, once that is much."""
+        super().forget()
+        self.ends = 0
+        output = self._output.fileno()  # the candidate's process writes where this one's offset is
+        if os.lseek(output, 0, os.SEEK_CUR) > MOST_PRINTED:
+            os.lseek(output, 0, os.SEEK_SET)
+            os.ftruncate(output, 0)
 
     def close(self, kill: bool = False) -> None:
         """End the process: by asking it, and if that does not help, or need not, without."""

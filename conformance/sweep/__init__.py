@@ -1,0 +1,1 @@
+"""Random cases by the million: drawn, judged, arbitrated, and what disagrees made small."""
