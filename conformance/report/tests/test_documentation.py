@@ -24,6 +24,7 @@ COMPARED = {
     "conformance/README.md": 10,
     "conformance/bench/README.md": 1,
     "conformance/diagnosis/README.md": 3,
+    "conformance/sweep/README.md": 4,
     "conformance/zoo/README.md": 8,
     "fixtures/README.md": 1,
     "lstm_ref/README.md": 8,
