@@ -132,7 +132,7 @@ def _said(candidate: str, finding: Finding, path: Path | None) -> str:
 
 
 def _summarise(options: argparse.Namespace, plan: Plan, tally: Tally, computed: int, seconds: float) -> None:
-    from conformance.sweep.plan import ENOUGH
+    from conformance.sweep.plan import ENOUGH, HANGS
     from conformance.sweep.run import LOOKS
 
     for name, worst in sorted(tally.worst.items()):
@@ -163,7 +163,5 @@ def _summarise(options: argparse.Namespace, plan: Plan, tally: Tally, computed: 
         f"{tally.cases:,} cases of seed {plan.seed}{resumed}, in {seconds:.1f} s{rate}: {len(tally.failing):,} disagree"
     )
     if tally.enough:
-        print(
-            f"That is enough, after {ENOUGH} that disagree or calls that take too long. What the bug is, says\n"
-            f"  lstm-conformance check {options.candidate}"
-        )
+        why = f"as {HANGS} calls took too long" if tally.hung >= HANGS else f"as {ENOUGH} that disagree are enough"
+        print(f"It ended there, {why}. What is wrong, this may say:\n  lstm-conformance check {options.candidate}")

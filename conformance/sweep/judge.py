@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import Case, Result, is_gradient
+from conformance.case import Case, Result, is_gradient, kind_of
 from conformance.cases.flat import arrays_of, layers_of, of_arrays
 from conformance.implementations import ORACLES, built_in, refusal
 from conformance.judging.compare import Comparison, compare_quantity
@@ -69,8 +69,10 @@ class Verdict:
 
     @property
     def kind(self) -> str:
-        """What is wrong in one line: the quantities, or the beginning of the failure, as ``raised ValueError``."""
-        return " ".join(self.quantities) or self.failure.partition(":")[0].partition(" (")[0]
+        """What is wrong in one line: kinds of quantities, or the beginning of the failure, as ``raised ValueError``."""
+        return (
+            " ".join(dict.fromkeys(map(kind_of, self.quantities))) or self.failure.partition(":")[0].partition(" (")[0]
+        )
 
 
 class Judge:

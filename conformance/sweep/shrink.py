@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,11 +33,11 @@ FIRST_STEPS = 3
 """So many steps, and fewer, are tried before others are left out by halves, quarters and so on."""
 SINGLE = 200
 """Up to so many numbers, each is simplified by itself."""
-AXES = {
-    "x": "btd", "mask": "bt", "h0": "bh", "c0": "bh", "d_output": "bth", "d_h": "bh", "d_c": "bh",
+UNITS = {
+    "h0": "bh", "c0": "bh", "d_output": "bth", "d_h": "bh", "d_c": "bh",
     "params.kernel": "dg", "params.recurrent_kernel": "hg", "params.bias": "g",
 }  # fmt: skip
-"""What each axis of a plain case's arrays counts; "g" is four gates of units."""
+"""What the axes count of those arrays of one layer that know of its units; "g" is four gates of them."""
 
 
 @dataclass(frozen=True)
@@ -129,20 +130,6 @@ def shrink(verdict: Verdict, fails: Fails, most: int | None = None) -> Shrunk:
     return Shrunk(shrinker.verdict, shrinker.calls)
 
 
-def _kept(case: Case, axis: str, which: np.ndarray[Any, Any]) -> Arrays:
-    """A plain case's arrays with these positions of an axis alone."""
-    H, found = case.sizes[3], {}
-    of_gates = np.concatenate([gate * H + which for gate in range(4)]) if axis == "h" else which
-    for name, array in arrays_of(case).items():
-        for position, kind in enumerate(AXES[name]):
-            if kind == axis:
-                array = array.take(which, position)
-            elif kind == "g" and axis == "h":
-                array = array.take(of_gates, position)
-        found[name] = array
-    return found
-
-
 def _parts(count: int) -> Iterator[np.ndarray[Any, Any]]:
     """Fewer positions than there are: one, some, all but one."""
     every = np.arange(count)
@@ -153,46 +140,43 @@ def _parts(count: int) -> Iterator[np.ndarray[Any, Any]]:
         yield from (np.delete(every, k) for k in range(count))
 
 
-def _fewer(shrinker: _Shrinker, axis: str, of: int) -> None:
-    """Leave out what an axis of a plain case counts."""
-    if not _plain(shrinker.case):
-        return
-    while any(shrinker.with_arrays(_kept(shrinker.case, axis, which)) for which in _parts(shrinker.case.sizes[of])):
-        pass
-
-
-def _plain(case: Case) -> bool:
-    return arrays_of(case).keys() <= AXES.keys() and case.layers[0].forward is not None
-
-
-def _fewer_features(shrinker: _Shrinker) -> None:
-    _fewer(shrinker, "d", 2)
-
-
-def _fewer_units(shrinker: _Shrinker) -> None:
-    _fewer(shrinker, "h", 3)
+def _without(shrinker: _Shrinker, counted: str, which: np.ndarray[Any, Any]) -> bool:
+    """Whether the case with these samples, steps or features alone goes wrong in the same way."""
+    axes = _axes(shrinker.case, counted)
+    return shrinker.with_arrays({n: a.take(which, axes[n]) for n, a in arrays_of(shrinker.case).items() if n in axes})
 
 
 def _fewer_samples(shrinker: _Shrinker) -> None:
-    """Leave out samples, of any network."""
-    while any(_rows(shrinker, which) for which in _parts(shrinker.case.sizes[0])):
+    while any(_without(shrinker, "b", which) for which in _parts(shrinker.case.sizes[0])):
         pass
 
 
-def _rows(shrinker: _Shrinker, which: np.ndarray[Any, Any]) -> bool:
-    axes = _axes(shrinker.case, "b")
-    return shrinker.with_arrays({n: a.take(which, axes[n]) for n, a in arrays_of(shrinker.case).items() if n in axes})
+def _fewer_features(shrinker: _Shrinker) -> None:
+    while any(_without(shrinker, "d", which) for which in _parts(shrinker.case.sizes[2])):
+        pass
+
+
+def _fewer_units(shrinker: _Shrinker) -> None:
+    """Leave out units, of one layer with nothing that others need to be as many."""
+
+    def of(which: np.ndarray[Any, Any]) -> bool:
+        H = shrinker.case.sizes[3]
+        of_gates = np.concatenate([gate * H + which for gate in range(4)])
+        changed = {}
+        for name, array in arrays_of(shrinker.case).items():
+            for position, kind in enumerate(UNITS.get(name, "")):
+                if kind in "hg":
+                    changed[name] = array = array.take(of_gates if kind == "g" else which, position)
+        return shrinker.with_arrays(changed)
+
+    if arrays_of(shrinker.case).keys() <= UNITS.keys() | {"x", "mask"} and "t" in shrinker.case.axes["output"]:
+        while any(of(which) for which in _parts(shrinker.case.sizes[3])):
+            pass
 
 
 def _fewer_steps(shrinker: _Shrinker) -> None:
     """Leave out steps at the end or at the beginning, of any network."""
-
-    def of(which: np.ndarray[Any, Any]) -> bool:
-        axes = _axes(shrinker.case, "t")
-        return shrinker.with_arrays(
-            {n: a.take(which, axes[n]) for n, a in arrays_of(shrinker.case).items() if n in axes}
-        )
-
+    of = partial(_without, shrinker, "t")
     for steps in range(1, min(FIRST_STEPS, shrinker.case.sizes[1] - 1) + 1):
         every = np.arange(shrinker.case.sizes[1])
         if of(every[:steps]) or of(every[-steps:]):
@@ -205,51 +189,59 @@ def _fewer_steps(shrinker: _Shrinker) -> None:
 
 
 def _axes(case: Case, counted: str) -> dict[str, int]:
-    """Of each array that has one, which axis counts samples, or steps."""
+    """Of each array that has one, which axis counts samples, steps, or the features of the input."""
     axes = {}
     for name, array in arrays_of(case).items():
-        first = name.partition(".")[0]
-        if first in ("x", "mask"):
-            axes[name] = "bt".index(counted)
+        first, last = name.partition(".")[0], name.rpartition(".")[2]
+        dropout = first == "dropout"
+        if name == "x" or (name == "mask" and counted != "d") or (dropout and counted != "d"):
+            if not (dropout and counted == "t" and np.ndim(array) == 2):
+                axes[name] = "btd".index(counted)
         elif first == "d_output" and counted in case.axes["output"]:
             axes[name] = case.axes["output"].index(counted)
         elif first in ("h0", "c0", "d_h", "d_c") and counted == "b":
             axes[name] = np.ndim(array) - 2
-        elif first == "dropout" and (counted == "b" or np.ndim(array) == 3):
-            axes[name] = "bt".index(counted)
+        elif counted == "d" and last == "kernel" and (first == "params" or name.startswith("layers.0.")):
+            axes[name] = 0
+        elif counted == "d" and last == "input" and name.startswith("dropout.0."):
+            axes[name] = np.ndim(array) - 1
     return axes
 
 
 def _fewer_layers(shrinker: _Shrinker) -> None:
     """Of a network of several layers that are one behind the other, the first ones, or the last ones, alone."""
-    while len(shrinker.case.layers) > 1 and any(
-        shrinker.take(shorter) for shorter in _without_a_layer(shrinker.case) if shorter is not None
-    ):
+    while any(shrinker.take(shorter) for shorter in _without_a_layer(shrinker.case)):
         pass
 
 
-def _without_a_layer(case: Case) -> Iterator[Case | None]:
-    """A network without its first layer, whose outputs' place the inputs take as far as they reach; without its last one."""
-    if not case.uniform or case.dropout:
+def _without_a_layer(case: Case) -> Iterator[Case]:
+    """A network without its first layer, whose outputs' place the inputs take as far as they reach; without its last; one direction."""
+    if not case.uniform or case.dropout or case.single:
         return
     told, a = layers_of(case), arrays_of(case)
     rows = [len(layer.directions) for layer in case.layers]
-    width = case.layers[1].input_size
-    x = np.resize(case.x, (*case.x.shape[:2], width))
-    yield _of_layers(a | {"x": x}, told[1:], 1, slice(rows[0], None), case)
-    if case.layers[-2].output_size == case.layers[-1].output_size and case.layers[-1].merge is not None:
-        yield _of_layers(a, told[:-1] if told[-1] == told[-2] else [*told[:-2], told[-1]], 0, slice(0, -rows[-1]), case)
+    if len(told) > 1:
+        x = np.resize(case.x, (*case.x.shape[:2], case.layers[1].input_size))
+        yield _of_layers(a | {"x": x}, told[1:], 1, slice(rows[0], None), case)
+        if case.layers[-2].output_size == case.layers[-1].output_size and case.layers[-1].merge is not None:
+            yield _of_layers(a, [*told[:-2], told[-1]], 0, slice(0, -rows[-1]), case)
+        return
+    P = case.layers[0].state_size
+    for row, direction in enumerate(("forward", "reverse")):
+        one = {"directions": [direction]} | {name: value for name, value in told[0].items() if name == "options"}
+        d_output = case.d_output[row] if case.layers[0].merge is None else case.d_output[..., :P]
+        yield _of_layers(a | {"d_output": d_output}, [one], 0, slice(row, row + 1), case)
 
 
-def _of_layers(a: Arrays, told: list[dict[str, Any]], first: int, rows: slice, case: Case) -> Case | None:
+def _of_layers(a: Arrays, told: list[dict[str, Any]], first: int, rows: slice, case: Case) -> Case:
     given: Arrays = {}
     for name, array in a.items():
         if not name.startswith("layers."):
             given[name] = array[rows] if name in ("h0", "c0", "d_h", "d_c") else array
             continue
-        _, k, rest = name.split(".", 2)
-        if first <= int(k) < first + len(told):
-            given[f"layers.{int(k) - first}.{rest}"] = array
+        _, k, direction, rest = name.split(".")
+        if first <= int(k) < first + len(told) and direction in told[int(k) - first]["directions"]:
+            given[f"layers.{int(k) - first}.{direction}.{rest}"] = array
     if len(told) == 1 and len(told[0]["directions"]) == 1:
         prefix = f"layers.0.{told[0]['directions'][0]}."
         given = {n.replace(prefix, "params."): array for n, array in given.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def test_a_number_of_a_seed_is_one_case(asked: frozenset[str]) -> None:
 
 
 def test_cases_differ_in_all_that_they_can() -> None:
-    found = Counter[tuple[str, object]]()
+    found = Counter[tuple[str, Any]]()
     for number in range(1600):
         scale, case = random_case(0, number, DTYPES)
         found.update(zip("BTDH", case.sizes, strict=True))

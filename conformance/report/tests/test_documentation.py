@@ -27,6 +27,7 @@ COMPARED = {
     "conformance/diagnosis/README.md": 3,
     "conformance/languages/README.md": 10,
     "conformance/frameworks/README.md": 7,
+    "conformance/sweep/README.md": 4,
     "conformance/zoo/README.md": 8,
     "fixtures/README.md": 1,
     "lstm_ref/README.md": 8,

@@ -12,7 +12,7 @@ from conformance.case import Case
 from conformance.cases.at_random import random_case
 from conformance.cases.features import FEATURES
 from conformance.cases.matrix import DTYPES
-from conformance.implementations import built_in
+from conformance.implementations import built_in, refusal
 from conformance.judging.tolerance import allowed_between
 from conformance.sweep.block import Inside, judge_of, run_case
 from conformance.sweep.judge import Judge
@@ -75,6 +75,16 @@ def test_correct_engines_raise_no_false_alarm(name: str) -> None:
     assert (tally.cases, tally.failing, tally.corrected, tally.undecided) == (48, (), (), 0)
     assert sum(worst.cases for worst in tally.worst.values()) == 48
     assert max(worst.share for worst in tally.worst.values()) <= 1
+
+
+def test_kept_modules_give_what_new_ones_give() -> None:
+    features = frozenset(("stacked", "widths", "bidirectional", "mask", "zero-output", "projection"))
+    for number in range(48):
+        case = random_case(7, number, DTYPES, features)[1]
+        if not refusal("torch", case):
+            new, kept = (built_in("torch", often=often)(case) for often in (False, True))
+            assert new.keys() == kept.keys()
+            assert all(np.array_equal(new[name], kept[name], equal_nan=True) for name in new)
 
 
 def test_an_engine_is_not_its_own_oracle() -> None:

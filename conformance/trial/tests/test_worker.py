@@ -335,3 +335,13 @@ def lstm(case):
     assert len({failure["case"] for failure in told["failures"]}) == 1, (
         "one call fails, and none gets the numbers of another"
     )
+
+
+def test_a_candidate_whose_earlier_calls_are_forgotten_is_called_whatever_came_of_them(tmp_path: Path) -> None:
+    text = "def lstm(case):\n    print('x' * 400_000)\n    raise ValueError"
+    case = golden(["float64"])[0].case
+    with Worker(str(tmp_path / put(tmp_path, text))) as worker:
+        for _ in range(40):
+            assert worker(case).failure.startswith("raised ValueError")
+            worker.forget()
+    assert 0 < len(worker.printed) < 2_000_000
