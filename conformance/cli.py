@@ -11,7 +11,7 @@ from pathlib import Path
 
 from conformance.errors import MISUSE
 
-CANDIDATE = "path/to/file.py:NAME, package.module:NAME, or a built-in: ref, torch, keras, certified"
+CANDIDATE = "path/to/file.py:NAME, package.module:NAME, onnx:FILE, or a built-in: ref, torch, keras, certified"
 
 TASKS = ("sine", "counting", "vectors", "classification", "cell")
 """What `train` knows: the names of `conformance.cases.tasks`, which needs NumPy, and this is to start at once."""

@@ -21,7 +21,7 @@ from conformance.report.documentation import FENCE, READMES, ROOT, compare, prin
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in READMES}
 COMPARED = {
     "README.md": 4,
-    "conformance/README.md": 10,
+    "conformance/README.md": 13,
     "conformance/bench/README.md": 1,
     "conformance/diagnosis/README.md": 3,
     "conformance/zoo/README.md": 8,
