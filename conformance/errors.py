@@ -40,3 +40,7 @@ class UnknownBugError(ConformanceError):
 
 class ReportError(ConformanceError):
     """A report cannot be written where it is wanted."""
+
+
+class ScoreboardError(ConformanceError):
+    """An engine is none, or the scoreboard cannot be run where it is asked for."""

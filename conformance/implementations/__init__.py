@@ -102,4 +102,4 @@ def _installed(name: str, module: str) -> Any:
 def name_of(function: object) -> str:
     """The name of a built-in implementation, and none of any other function."""
     module = getattr(function, "__module__", "")
-    return next((name for name, file in BUILT_IN.items() if module == f"{__name__}.{file}"), "")
+    return next((name for name, file in (BUILT_IN | FORWARD_ONLY).items() if module == f"{__name__}.{file}"), "")

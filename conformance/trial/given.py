@@ -15,7 +15,7 @@ from typing import Any
 from conformance.case import Case, Result
 from conformance.cases.features import features
 from conformance.errors import CandidateError
-from conformance.implementations import BUILT_IN, ONNX_FILE, built_in, onnx_file
+from conformance.implementations import BUILT_IN, FORWARD_ONLY, ONNX_FILE, built_in, onnx_file
 from conformance.trial.declare import candidate
 
 
@@ -29,7 +29,7 @@ def find(spec: str) -> Callable[..., Any]:
     OracleError
         If it is a built-in one whose framework is not installed.
     """
-    if spec in BUILT_IN:
+    if spec in BUILT_IN | FORWARD_ONLY:
         return built_in(spec)
     if spec.startswith(ONNX_FILE):
         return _from_onnx(spec)
@@ -38,7 +38,7 @@ def find(spec: str) -> Callable[..., Any]:
         if spec.endswith(".py") or "/" in spec:
             raise CandidateError(f"{spec} names a file and no function in it: write {spec}:NAME.")
         raise CandidateError(
-            f"{spec!r} is no candidate: write path/to/file.py:NAME, package.module:NAME, onnx:FILE, or one of {', '.join(BUILT_IN)}."
+            f"{spec!r} is no candidate: write path/to/file.py:NAME, package.module:NAME, onnx:FILE, or one of {', '.join(BUILT_IN | FORWARD_ONLY)}."
         )
     module = _from_file(Path(source)) if source.endswith(".py") else _from_module(source)
     function: Any = module

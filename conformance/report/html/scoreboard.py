@@ -1,0 +1,23 @@
+"""The scoreboard as one HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.cases.features import FEATURES
+from conformance.report.html import document
+
+
+def page(record: Mapping[str, Any]) -> str:
+    """The page of a scoreboard's record, which lies beside the folder ``reports``.
+
+    Parameters
+    ----------
+    record : mapping
+        What the JSON file holds.
+    """
+    rows = record["engines"]
+    met = [name for name in ("plain", *FEATURES) if any(name in row["features"] for row in rows)]
+    counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in dict.fromkeys(r["verdict"] for r in rows)}
+    return document("scoreboard.html", record=record, rows=rows, features=met, counts=counts)
