@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --lstm-own-cores --lstm-published .publis
 SUITE := --lstm-documented README.md
 
 .DEFAULT_GOAL := help
-.PHONY: help conformance check fixtures test bench docs lint fuzz mutants clean
+.PHONY: help conformance check fixtures test bench scoreboard docs lint fuzz mutants clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ fixtures: .venv/ready ## make the golden vectors anew and prove every number of 
 
 bench: .venv/ready ## time the reference beside PyTorch, Keras and others, which it installs: OPTIONS="--grid full --threads both"
 	@$(BIN)/lstm-conformance bench $(OPTIONS)
+
+scoreboard: .venv/minimal ## install 30 other LSTMs, each in an environment of its own, and put them on trial: OPTIONS="ENGINE ..."
+	@$(BIN)/lstm-conformance scoreboard $(OPTIONS)
 
 test: .venv/ready lint published ## everything that CI runs: lint, types, import arrows, unit tests, conformance; installs the same
 	$(PYTEST) -q $(SUITE)
@@ -63,4 +66,4 @@ mutants: .venv/ready ## edit the judging code in every way and print which edits
 	$(BIN)/python -m conformance.suite.mutants $(OPTIONS)
 
 clean: ## remove what the targets above made
-	rm -rf .venv .published .mypy_cache .ruff_cache
+	rm -rf .venv .engines .published .mypy_cache .ruff_cache

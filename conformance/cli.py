@@ -176,10 +176,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.set_defaults(run="timing:compare")
 
-    scoreboard = command("scoreboard", "install other people's LSTMs, each in an environment of its own, and put them on trial")
+    scoreboard = command(
+        "scoreboard", "install other people's LSTMs, each in an environment of its own, and put them on trial"
+    )
     scoreboard.add_argument("engine", nargs="*", metavar="ENGINE", help="of those that --list shows (default: all)")
     scoreboard.add_argument("--list", action="store_true", help="list the engines and what is installed for each")
     scoreboard.add_argument("--again", action="store_true", help="try those anew that have been tried")
+    scoreboard.add_argument(
+        "--keep", action="store_true", help="write the record and its table into this clone's conformance/scoreboard"
+    )
     scoreboard.add_argument("--jobs", type=_count, metavar="N", help="so many at a time (default: one for each core)")
     scoreboard.add_argument(
         "--cache",

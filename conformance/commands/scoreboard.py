@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from conformance.commands import console
-from conformance.errors import CONFORMS, DOES_NOT
+from conformance.errors import CONFORMS, DOES_NOT, ScoreboardError
 
 
 def run(options: argparse.Namespace) -> int:
@@ -20,6 +20,7 @@ def run(options: argparse.Namespace) -> int:
     from conformance.scoreboard import runner, table
     from conformance.scoreboard.engine import Engine, chosen
     from conformance.scoreboard.install import require_clone
+    from conformance.scoreboard.kept import keep
     from conformance.scoreboard.record import record
 
     wanted = chosen(options.engine)
@@ -28,6 +29,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"{engine.name:<24}{engine.title:<44}{' '.join(engine.installs)}")
         return CONFORMS
     require_clone()
+    if options.keep and options.engine:
+        raise ScoreboardError("--keep is for a run of all engines; leave the names away.")
     cache: Path = options.cache.resolve()
     rows = []
     errors = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
@@ -48,5 +51,9 @@ def run(options: argparse.Namespace) -> int:
     write_bytes(cache / "index.html", page(found.as_dict()).encode())
     shown = console()
     shown.print(table.terminal(found))
-    print(f"\n{table.summary(found.rows)}. The page: {cache / 'index.html'}, and as JSON: scoreboard.json beside it.")
+    print(
+        f"\n{table.summary(found.rows)}. The page: {options.cache / 'index.html'}, and as JSON: scoreboard.json beside it."
+    )
+    if options.keep:
+        keep(found)
     return DOES_NOT if any(row.problem for row in rows) else CONFORMS

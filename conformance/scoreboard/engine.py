@@ -71,7 +71,11 @@ class Engine:
     @property
     def installs(self) -> tuple[str, ...]:
         """All that its environment has, and so what tells environments apart."""
-        return (*sorted(self.packages), *(f"{name} (bare)" for name in self.bare), *(f"{name} (npm)" for name in self.npm))
+        return (
+            *sorted(self.packages),
+            *(f"{name} (bare)" for name in self.bare),
+            *(f"{name} (npm)" for name in self.npm),
+        )
 
 
 @cache

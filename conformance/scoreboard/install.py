@@ -34,7 +34,9 @@ def require_clone() -> None:
     ScoreboardError
     """
     if not (ROOT / "pyproject.toml").is_file():
-        raise ScoreboardError("the scoreboard installs lstm-conformance beside each engine: run it in a clone of the repository.")
+        raise ScoreboardError(
+            "the scoreboard installs lstm-conformance beside each engine: run it in a clone of the repository."
+        )
 
 
 def install(engine: Engine, cache: Path) -> Path:

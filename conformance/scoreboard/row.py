@@ -75,9 +75,7 @@ def not_tried(engine: Engine, problem: str) -> Row:
 def row(engine: Engine, report: Mapping[str, Any], seconds: float) -> Row:
     """The row of a report that `check --json` wrote."""
     gives_gradients = report["profile"] != "forward"
-    profiles = {
-        name: of["verdict"] for name, of in report["profiles"].items() if name != "training" or gives_gradients
-    }
+    profiles = {name: of["verdict"] for name, of in report["profiles"].items() if name != "training" or gives_gradients}
     wrong = report["verdict"] == "does not conform"
     return Row(
         engine.name,
@@ -107,7 +105,8 @@ def _features_of_vectors() -> dict[str, tuple[str, ...]]:
 
 def by_feature(checks: list[dict[str, Any]]) -> dict[str, str]:
     """Feature to the verdict of the checks on cases that have it; in the order of `FEATURES`."""
-    known, met = _features_of_vectors(), {}
+    known = _features_of_vectors()
+    met: dict[str, set[str]] = {}
     for check in checks:
         vector = check["id"].partition(":")[0].rpartition("-")[0]
         status = {"failed": ORDER[0], "undeclared": ORDER[0], "not judged": ORDER[1], "passed": ORDER[2]}

@@ -136,5 +136,7 @@ def locked(cache: Path) -> Iterator[None]:
         except ImportError:  # a system without it
             pass
         except BlockingIOError:
-            raise ScoreboardError(f"another run works in {cache}; wait for it, or give --cache another folder.") from None
+            raise ScoreboardError(
+                f"another run works in {cache}; wait for it, or give --cache another folder."
+            ) from None
         yield

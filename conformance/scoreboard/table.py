@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.scoreboard.record import Record
+from conformance.cases.features import FEATURES
 from conformance.scoreboard.row import PLAIN, Row
+
+if TYPE_CHECKING:
+    from conformance.scoreboard.record import Record
 
 COLOURS = {"conforms": "green", "incomplete": "yellow", "does not conform": "red", "not tried": "dim"}
 SIGNS = {"conforms": "✓", "incomplete": "…", "does not conform": "✗"}
@@ -38,17 +42,8 @@ def why(row: Row) -> str:
 
 
 def without(row: Row) -> str:
-    """What it is declared to lack of the plain LSTM: inputs, quantities, dtypes."""
-    return ", ".join(name for name in row.without if name not in HIDDEN)
-
-
-HIDDEN = frozenset(
-    (
-        "stacked", "widths", "bidirectional", "merge", "reverse", "backwards", "mask", "zero-output", "last-output",
-        "projection", "peephole", "activations", "coupled", "clip", "dropout",
-    )
-)  # fmt: skip
-"""Features are shown where an engine has them, not where it has not."""
+    """What it is declared to lack of the plain LSTM: inputs, quantities, dtypes; features are shown where there are some."""
+    return ", ".join(name for name in row.without if name not in FEATURES)
 
 
 def terminal(record: Record) -> Table:

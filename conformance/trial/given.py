@@ -38,7 +38,8 @@ def find(spec: str) -> Callable[..., Any]:
         if spec.endswith(".py") or "/" in spec:
             raise CandidateError(f"{spec} names a file and no function in it: write {spec}:NAME.")
         raise CandidateError(
-            f"{spec!r} is no candidate: write path/to/file.py:NAME, package.module:NAME, onnx:FILE, or one of {', '.join(BUILT_IN | FORWARD_ONLY)}."
+            f"{spec!r} is no candidate: write path/to/file.py:NAME, package.module:NAME, onnx:FILE, "
+            f"or one of {', '.join(BUILT_IN | FORWARD_ONLY)}."
         )
     module = _from_file(Path(source)) if source.endswith(".py") else _from_module(source)
     function: Any = module

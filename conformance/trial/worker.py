@@ -68,7 +68,9 @@ class Worker(Caller):
     def __init__(
         self, spec: str, seconds: float = SECONDS, memory: float | None = None, traceback: bool = False
     ) -> None:
-        super().__init__(seconds, frozenset(), built_in=spec if spec in BUILT_IN | FORWARD_ONLY or spec.startswith(ONNX_FILE) else "")
+        super().__init__(
+            seconds, frozenset(), built_in=spec if spec in BUILT_IN | FORWARD_ONLY or spec.startswith(ONNX_FILE) else ""
+        )
         self.spec, self.memory, self.traceback = spec, memory, traceback
         self.ends, self.printed = 0, ""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open as long as this does

@@ -20,8 +20,13 @@ def run(params, x, h0, c0):
 def lstm(case):
     kernels, recurrent, biases = LAYOUT.weights(case.params)
     params = {f"i{gate}": {"kernel": jnp.asarray(w)} for gate, w in zip("ifgo", kernels)}
-    params |= {f"h{gate}": {"kernel": jnp.asarray(u), "bias": jnp.asarray(b)} for gate, u, b in zip("ifgo", recurrent, biases)}
+    params |= {
+        f"h{gate}": {"kernel": jnp.asarray(u), "bias": jnp.asarray(b)} for gate, u, b in zip("ifgo", recurrent, biases)
+    }
     (y, h, c), back = jax.vjp(run, params, *map(jnp.asarray, (case.x, case.h0, case.c0)))
     grads, dx, dh0, dc0 = back(tuple(map(jnp.asarray, (case.d_output, case.d_h, case.d_c))))
-    weights = [[grads[part + gate][name] for gate in "ifgo"] for part, name in (("i", "kernel"), ("h", "kernel"), ("h", "bias"))]
+    weights = [
+        [grads[part + gate][name] for gate in "ifgo"]
+        for part, name in (("i", "kernel"), ("h", "kernel"), ("h", "bias"))
+    ]
     return LAYOUT.result(case, weights=weights, output=y, h=h, c=c, d_x=dx, d_h0=dh0, d_c0=dc0)

@@ -11,8 +11,9 @@ LAYOUT = conformance.Layout(gates="ifgo", split=True)
 
 
 def lstm(case):
-    B, T, D, H = case.sizes
-    cell = nnx.LSTMCell(D, H, dtype=case.dtype, param_dtype=case.dtype, rngs=nnx.Rngs(0))
+    cell = nnx.LSTMCell(
+        case.params.input_size, case.params.hidden_size, dtype=case.dtype, param_dtype=case.dtype, rngs=nnx.Rngs(0)
+    )
     kernels, recurrent, biases = LAYOUT.weights(case.params)
     for gate, w, u, b in zip("ifgo", kernels, recurrent, biases):
         getattr(cell, f"i{gate}").kernel[...] = jnp.asarray(w)
@@ -27,5 +28,7 @@ def lstm(case):
     (y, h, c), back = jax.vjp(jax.jit(run), state, *map(jnp.asarray, (case.x, case.h0, case.c0)))
     grads, dx, dh0, dc0 = back(tuple(map(jnp.asarray, (case.d_output, case.d_h, case.d_c))))
     of = nnx.to_pure_dict(grads)["cell"]
-    weights = [[of[part + gate][name] for gate in "ifgo"] for part, name in (("i", "kernel"), ("h", "kernel"), ("h", "bias"))]
+    weights = [
+        [of[part + gate][name] for gate in "ifgo"] for part, name in (("i", "kernel"), ("h", "kernel"), ("h", "bias"))
+    ]
     return LAYOUT.result(case, weights=weights, output=y, h=h, c=c, d_x=dx, d_h0=dh0, d_c0=dc0)

@@ -14,7 +14,10 @@ jax.config.update("jax_enable_x64", True)
 def lstm(case):
     B, T, D, H = case.sizes
     layer = keras.layers.LSTM(
-        H, return_sequences=True, return_state=True, zero_output_for_mask=case.options.zero_output_for_mask,
+        H,
+        return_sequences=True,
+        return_state=True,
+        zero_output_for_mask=case.options.zero_output_for_mask,
         dtype=case.dtype.name,
     )
     layer.build((B, T, D))
@@ -34,5 +37,14 @@ def lstm(case):
 
     given, cotangents = (case.x, case.h0, case.c0, *weights), (case.d_output, case.d_h, case.d_c)
     (y, h, c), (dx, dh0, dc0, dw, du, db) = there_and_back(given, cotangents)
-    result = {"output": y, "h": h, "c": c, "d_x": dx, "d_h0": dh0, "d_c0": dc0, "d_kernel": dw, "d_recurrent_kernel": du}
+    result = {
+        "output": y,
+        "h": h,
+        "c": c,
+        "d_x": dx,
+        "d_h0": dh0,
+        "d_c0": dc0,
+        "d_kernel": dw,
+        "d_recurrent_kernel": du,
+    }
     return result if case.params.bias is None else result | {"d_bias": db}

@@ -10,8 +10,12 @@ import conformance
 def lstm(case):
     B, T, D, H = case.sizes
     layer = keras.layers.LSTM(
-        H, return_sequences=True, return_state=True, use_bias=case.params.bias is not None,
-        zero_output_for_mask=case.options.zero_output_for_mask, dtype=case.dtype.name,
+        H,
+        return_sequences=True,
+        return_state=True,
+        use_bias=case.params.bias is not None,
+        zero_output_for_mask=case.options.zero_output_for_mask,
+        dtype=case.dtype.name,
     )
     layer.build((B, T, D))
     layer.set_weights(list(case.params.arrays.values()))

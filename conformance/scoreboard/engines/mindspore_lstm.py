@@ -17,7 +17,9 @@ def lstm(case):
     parameters = [getattr(layer, name)[0] for name in values]
     for parameter, w in zip(parameters, values.values()):
         parameter.set_data(ms.Tensor(np.ascontiguousarray(w)))
-    x, h0, c0, *cotangents = (ms.Tensor(a.copy()) for a in (case.x, case.h0, case.c0, case.d_output, case.d_h, case.d_c))
+    x, h0, c0, *cotangents = (
+        ms.Tensor(a.copy()) for a in (case.x, case.h0, case.c0, case.d_output, case.d_h, case.d_c)
+    )
 
     def loss(x, h0, c0):
         y, (h, c) = layer(x, (h0[None], c0[None]))
@@ -26,4 +28,6 @@ def lstm(case):
     differentiate = ms.value_and_grad(loss, (0, 1, 2), parameters[:3], has_aux=True)
     (_, y, h, c), ((dx, dh0, dc0), grads) = differentiate(x, h0, c0)
     arrays = {"output": y, "h": h, "c": c, "d_x": dx, "d_h0": dh0, "d_c0": dc0}
-    return LAYOUT.result(case, weights=[g.asnumpy() for g in grads], **{name: a.asnumpy() for name, a in arrays.items()})
+    return LAYOUT.result(
+        case, weights=[g.asnumpy() for g in grads], **{name: a.asnumpy() for name, a in arrays.items()}
+    )

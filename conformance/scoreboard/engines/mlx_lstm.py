@@ -17,8 +17,15 @@ def lstm(case):
         y, cells = layer(x, h0, c0)
         return y, y[:, -1], cells[:, -1]
 
-    given = [mx.array(a, dtype=mx.float64 if a.dtype == np.float64 else mx.float32) for a in (case.x, case.h0, case.c0, *LAYOUT.weights(case.params))]
+    given = [
+        mx.array(a, dtype=mx.float64 if a.dtype == np.float64 else mx.float32)
+        for a in (case.x, case.h0, case.c0, *LAYOUT.weights(case.params))
+    ]
     kind = given[0].dtype
-    (y, h, c), (dx, dh0, dc0, *grads) = mx.vjp(run, given, [mx.array(a, dtype=kind) for a in (case.d_output, case.d_h, case.d_c)])
+    (y, h, c), (dx, dh0, dc0, *grads) = mx.vjp(
+        run, given, [mx.array(a, dtype=kind) for a in (case.d_output, case.d_h, case.d_c)]
+    )
     arrays = {"output": y, "h": h, "c": c, "d_x": dx, "d_h0": dh0, "d_c0": dc0}
-    return LAYOUT.result(case, weights=[np.array(g) for g in grads], **{name: np.array(a) for name, a in arrays.items()})
+    return LAYOUT.result(
+        case, weights=[np.array(g) for g in grads], **{name: np.array(a) for name, a in arrays.items()}
+    )

@@ -24,9 +24,14 @@ def lstm(case):
     for of_direction, weights in zip(names, given):
         for name, w in zip(of_direction, weights):
             getattr(layer, name).set_value(np.ascontiguousarray(w))
-    x, h0, c0 = (paddle.to_tensor(a, stop_gradient=False) for a in (case.x, *(np.atleast_3d(s.T).T for s in (case.h0, case.c0))))
+    x, h0, c0 = (
+        paddle.to_tensor(a, stop_gradient=False) for a in (case.x, *(np.atleast_3d(s.T).T for s in (case.h0, case.c0)))
+    )
     y, (h, c) = layer(x, (h0, c0))
-    cotangents = [paddle.to_tensor(np.ascontiguousarray(a.reshape(r.shape))) for a, r in zip((case.d_output, case.d_h, case.d_c), (y, h, c))]
+    cotangents = [
+        paddle.to_tensor(np.ascontiguousarray(a.reshape(r.shape)))
+        for a, r in zip((case.d_output, case.d_h, case.d_c), (y, h, c))
+    ]
     parameters = [getattr(layer, name) for of_direction in names for name in of_direction[:3]]
     dx, dh0, dc0, *grads = paddle.grad([y, h, c], [x, h0, c0, *parameters], cotangents)
     grads = iter([g.numpy() for g in grads])

@@ -1,6 +1,7 @@
 """tf.raw_ops.BlockLSTM: gates i, c, f, o, a matrix on [x, h], time first; gradients by a tape.
 
-It adds `forget_bias`, 1 by default, to the forget gate; the adapter has it add 0."""
+It adds `forget_bias`, 1 by default, to the forget gate; the adapter has it add 0.
+"""
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +17,7 @@ def lstm(case):
 
 
 def run(op, layout, case, **settings):
-    B, T, _, H = case.sizes
+    _, T, _, H = case.sizes
     w, b = layout.weights(case.params)
     peephole = case.params.peephole
     wci, wcf, wco = np.zeros((3, H), case.dtype) if peephole is None else peephole
@@ -25,8 +26,18 @@ def run(op, layout, case, **settings):
         tape.watch(given)
         x, h0, c0, w, b, *p = given
         made = op(
-            seq_len_max=tf.constant(T, tf.int64), x=x, cs_prev=c0, h_prev=h0, w=w, b=b, wci=p[0], wcf=p[1], wco=p[2],
-            cell_clip=0.0, use_peephole=peephole is not None, **settings,
+            seq_len_max=tf.constant(T, tf.int64),
+            x=x,
+            cs_prev=c0,
+            h_prev=h0,
+            w=w,
+            b=b,
+            wci=p[0],
+            wcf=p[1],
+            wco=p[2],
+            cell_clip=0.0,
+            use_peephole=peephole is not None,
+            **settings,
         )
         y, h, c = made.h, made.h[-1], made.cs[-1]
         cotangents = layout.cotangents(case)

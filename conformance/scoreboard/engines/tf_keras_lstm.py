@@ -9,8 +9,12 @@ import conformance
 @conformance.candidate(features=("mask", "zero-output"))
 def lstm(case):
     layer = tf_keras.layers.LSTM(
-        case.params.hidden_size, return_sequences=True, return_state=True, use_bias=case.params.bias is not None,
-        zero_output_for_mask=case.options.zero_output_for_mask, dtype=case.dtype.name,
+        case.params.hidden_size,
+        return_sequences=True,
+        return_state=True,
+        use_bias=case.params.bias is not None,
+        zero_output_for_mask=case.options.zero_output_for_mask,
+        dtype=case.dtype.name,
     )
     layer.build(case.x.shape)
     layer.set_weights(list(case.params.arrays.values()))
