@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 OWN = ("numpy", "safetensors", "rich", "jinja2")
 """What `check` itself needs."""
 SECONDS = 1800.0
+SAYS = re.compile(r"\w*Error: |ERROR: |error: |npm (?:ERR!|error) ")
+"""How a line begins that says why something was not installed."""
 _building: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -85,7 +88,7 @@ def _done(command: Sequence[str]) -> None:
         raise InstallError(f"it was not installed within {SECONDS:g} s.") from error
     if result.returncode:
         lines = [line.strip() for line in (result.stderr + result.stdout).splitlines() if line.strip()]
-        named = [line for line in lines if "error" in line.lower() and "subprocess-exited-with-error" not in line]
+        named = [line for line in lines if SAYS.match(line) and "subprocess-exited" not in line]
         raise InstallError((named or lines or ["it said nothing"])[-1][:300])
 
 

@@ -8,6 +8,7 @@ import conformance
 
 jax.config.update("jax_enable_x64", True)
 LAYOUT = conformance.Layout(gates="ifgo", split=True)
+INPUT = {"i": "ii", "f": "if_", "g": "ig", "o": "io"}
 
 
 def lstm(case):
@@ -16,7 +17,7 @@ def lstm(case):
     )
     kernels, recurrent, biases = LAYOUT.weights(case.params)
     for gate, w, u, b in zip("ifgo", kernels, recurrent, biases):
-        getattr(cell, f"i{gate}").kernel[...] = jnp.asarray(w)
+        getattr(cell, INPUT[gate]).kernel[...] = jnp.asarray(w)
         getattr(cell, f"h{gate}").kernel[...] = jnp.asarray(u)
         getattr(cell, f"h{gate}").bias[...] = jnp.asarray(b)
     graph, state = nnx.split(nnx.RNN(cell, return_carry=True))
@@ -28,7 +29,6 @@ def lstm(case):
     (y, h, c), back = jax.vjp(jax.jit(run), state, *map(jnp.asarray, (case.x, case.h0, case.c0)))
     grads, dx, dh0, dc0 = back(tuple(map(jnp.asarray, (case.d_output, case.d_h, case.d_c))))
     of = nnx.to_pure_dict(grads)["cell"]
-    weights = [
-        [of[part + gate][name] for gate in "ifgo"] for part, name in (("i", "kernel"), ("h", "kernel"), ("h", "bias"))
-    ]
+    weights = [[of[INPUT[gate]]["kernel"] for gate in "ifgo"]]
+    weights += [[of[f"h{gate}"][name] for gate in "ifgo"] for name in ("kernel", "bias")]
     return LAYOUT.result(case, weights=weights, output=y, h=h, c=c, d_x=dx, d_h0=dh0, d_c0=dc0)

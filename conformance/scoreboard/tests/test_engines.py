@@ -48,7 +48,7 @@ def test_there_is_no_adapter_of_no_engine() -> None:
 
 
 def test_an_unknown_engine_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(ScoreboardError, match="no engine tensorflow; there are .*torch-lstm"):
+    with pytest.raises(ScoreboardError, match=r"no engine tensorflow; there are .*torch-lstm"):
         chosen(["torch-lstm", "tensorflow"])
 
 
@@ -101,5 +101,5 @@ def test_the_front_page_counts_what_the_record_has() -> None:
 
 def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"format": 1}')
-    with pytest.raises(ScoreboardError, match="other.json is no record of a scoreboard"):
+    with pytest.raises(ScoreboardError, match=r"other\.json is no record of a scoreboard"):
         read(tmp_path / "other.json")
