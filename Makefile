@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --lstm-own-cores --lstm-published .published
 SUITE := --lstm-documented README.md
+EXAMPLES := conformance/languages/examples
 
 .DEFAULT_GOAL := help
 .PHONY: help conformance check fixtures test bench scoreboard docs lint fuzz mutants clean
@@ -28,7 +29,7 @@ bench: .venv/ready ## time the reference beside PyTorch, Keras and others, which
 scoreboard: .venv/minimal ## install 30 other LSTMs, each in an environment of its own, and put them on trial: OPTIONS="ENGINE ..."
 	@$(BIN)/lstm-conformance scoreboard $(OPTIONS)
 
-test: .venv/ready lint published ## everything that CI runs: lint, types, import arrows, unit tests, conformance; installs the same
+test: .venv/ready lint published $(EXAMPLES)/node_modules/.package-lock.json ## everything that CI runs: lint, types, import arrows, unit tests, conformance; installs the same
 	$(PYTEST) -q $(SUITE)
 
 docs: .venv/ready ## do again what the READMEs show, the slow commands too: OPTIONS="--write" writes it
@@ -43,6 +44,10 @@ lint: .venv/ready ## style, types and import arrows
 .PHONY: published
 published: .venv/ready
 	@$(BIN)/python -m conformance.suite.published .published
+
+$(EXAMPLES)/node_modules/.package-lock.json: $(EXAMPLES)/package-lock.json
+	@npm ci --prefix $(EXAMPLES) --ignore-scripts --no-audit --no-fund --silent && touch $@ || \
+		echo "npm did not fetch TensorFlow.js, so its example will not run" >&2
 
 # tf-keras (Keras 2, for its older files) asks for the whole of tensorflow; tensorflow-cpu is the same code.
 .venv/ready: pyproject.toml constraints.txt
@@ -66,4 +71,4 @@ mutants: .venv/ready ## edit the judging code in every way and print which edits
 	$(BIN)/python -m conformance.suite.mutants $(OPTIONS)
 
 clean: ## remove what the targets above made
-	rm -rf .venv .engines .published .mypy_cache .ruff_cache
+	rm -rf .venv .engines .published $(EXAMPLES)/node_modules .mypy_cache .ruff_cache

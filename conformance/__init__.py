@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conformance.case import GRADIENTS, QUANTITIES, Case, Implementation, Result
+    from conformance.languages.program import process
     from conformance.layouts.layout import Layout, one_sample_at_a_time
     from conformance.layouts.unknown.files import read_arrays
     from conformance.layouts.unknown.finding import LayoutFinding, find_layout
@@ -32,6 +33,7 @@ _HOME = {
     "read_arrays": "layouts.unknown.files",
     "Layout": "layouts.layout",
     "one_sample_at_a_time": "layouts.layout",
+    "process": "languages.program",
 }
 """Public name to the module that has it."""
 
@@ -47,6 +49,7 @@ __all__ = [
     "find_layout",
     "one_sample_at_a_time",
     "parametrize",
+    "process",
     "read_arrays",
 ]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from conformance.errors import MISUSE
 
-CANDIDATE = "path/to/file.py:NAME, package.module:NAME, onnx:FILE, or a built-in: ref, torch, keras, certified, onnxruntime, onnx"
+CANDIDATE = "path/to/file.py:NAME, package.module:NAME, onnx:FILE, process:CMD, or a built-in: ref, torch, keras, certified, onnxruntime, onnx"
+PROCESS = "--process"
 
 TASKS = ("sine", "counting", "vectors", "classification", "cell")
 """What `train` knows: the names of `conformance.cases.tasks`, which needs NumPy, and this is to start at once."""
@@ -19,7 +20,7 @@ TASKS = ("sine", "counting", "vectors", "classification", "cell")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status: 0 conforms, 1 does not conform, 2 misuse."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_named(list(sys.argv[1:] if arguments is None else arguments)))
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # whoever closed it wants to hear nothing
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - it stays open for good
@@ -40,6 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _complain(str(error))
     return status
+
+
+def _named(arguments: list[str]) -> list[str]:
+    """The arguments with ``process:CMD`` where CANDIDATE is expected, in place of ``--process CMD``."""
+    for place, word in enumerate(arguments):
+        option, equals, command = word.partition("=")
+        if option == PROCESS and (equals or arguments[place + 1 :]):
+            rest = [*arguments[:place], *arguments[place + (1 if equals else 2) :]]
+            first = next((k for k, other in enumerate(rest) if other in ("check", "repro")), len(rest)) + 1
+            return [*rest[:first], f"process:{command or arguments[place + 1]}", *rest[first:]]
+    return arguments
 
 
 def _complain(message: str) -> int:
@@ -94,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     repro.add_argument("case", metavar="CASE", help="a case's id, as the report names it")
     repro.set_defaults(run="trial:repro")
     for made in (check, repro):
+        made.add_argument(
+            PROCESS, metavar="CMD", help="in place of CANDIDATE, for process:CMD: a program that serves cases"
+        )
         made.add_argument(
             "--model",
             metavar="FILE[:NAME]",

@@ -14,6 +14,10 @@ class CandidateError(ConformanceError):
     """A candidate cannot be had: no such name, or it is not callable."""
 
 
+class ProcessError(ConformanceError):
+    """A program that serves as a candidate gave no result: it ended, ran out of time, or answered with an error."""
+
+
 class FixtureError(ConformanceError):
     """The golden vectors are missing, damaged, or would be blind."""
 

@@ -10,7 +10,10 @@ from conformance.commands import console
 from conformance.errors import CONFORMS, DOES_NOT
 
 if TYPE_CHECKING:
-    from conformance.trial.results import Trial
+    from conformance.languages.program import Program
+    from conformance.trial.call import Outcome
+    from conformance.trial.results import CheckResult, Trial
+    from conformance.trial.worker import Worker
 
 
 def check(options: argparse.Namespace) -> int:
@@ -22,8 +25,8 @@ def check(options: argparse.Namespace) -> int:
     from conformance.report.files import require_distinct, require_writable
     from conformance.trial.declare import named_features
     from conformance.trial.runner import run
-    from conformance.trial.worker import Worker
 
+    spec: str = options.candidate
     if options.baseline is not None and not options.baseline.is_file():
         raise BaselineError(f"there is no baseline {options.baseline}.")
     features = named_features(options.features)
@@ -33,10 +36,10 @@ def check(options: argparse.Namespace) -> int:
         require_writable(path)
     model, words = _model(options)
     against = options.against or ("fixtures" if model is None else "model")
-    with Worker(options.candidate, options.seconds, options.memory, options.traceback) as candidate:
+    with _called(spec, options) as candidate:
         report = run(
             candidate,
-            options.candidate,
+            spec,
             against,
             options.profile,
             strict=options.strict,
@@ -53,11 +56,21 @@ def check(options: argparse.Namespace) -> int:
     if options.html is not None:
         from conformance.report import html  # nobody else needs the templates' engine
 
-        html.write(report, options.html, diagnosis, options.candidate)
-    terminal.show(report, options.candidate, console(), changes, diagnosis)
+        html.write(report, options.html, diagnosis, spec)
+    terminal.show(report, spec, console(), changes, diagnosis)
     _show_printed(candidate.printed, options.traceback)
     good = report.conforms() if changes is None else not changes.regressed
     return CONFORMS if good else DOES_NOT
+
+
+def _called(spec: str, options: argparse.Namespace) -> Worker | Program:
+    """What calls the candidate."""
+    from conformance.languages.program import PREFIX, Program
+    from conformance.trial.worker import Worker
+
+    if spec.startswith(PREFIX):
+        return Program(spec.removeprefix(PREFIX), options.seconds, options.memory)
+    return Worker(spec, options.seconds, options.memory, options.traceback)
 
 
 def _model(options: argparse.Namespace) -> tuple[list[Trial] | None, tuple[str, ...]]:
@@ -80,13 +93,13 @@ def _model(options: argparse.Namespace) -> tuple[list[Trial] | None, tuple[str, 
 
 def repro(options: argparse.Namespace) -> int:
     """Run one case, print its numbers and a program that shows the same."""
-    from conformance.cases.features import FEATURES, features
+    from conformance.cases.features import FEATURES
     from conformance.errors import CandidateError
-    from conformance.report.repro import snippet
+    from conformance.languages.program import Program
     from conformance.trial.declare import asked_features, meets
     from conformance.trial.runner import judge, trials
-    from conformance.trial.worker import Worker
 
+    spec: str = options.candidate
     words = options.case.split(":")
     if words[0] in ("behaviour", "trajectory"):
         raise CandidateError(f"{options.case!r} is a check of {words[0]}, which no single case shows.")
@@ -99,11 +112,11 @@ def repro(options: argparse.Namespace) -> int:
     if not found:
         raise CandidateError(f"there is no case {id!r}; `fixtures list` has the vectors: add -float64 or -float32.")
     trial = found[0]
-    with Worker(options.candidate, options.seconds, options.memory, options.traceback) as candidate:
+    with _called(spec, options) as candidate:
         if not meets(trial.case, candidate.without, asked_features(every, candidate.without)):
-            raise CandidateError(f"{options.candidate} declares that it cannot take the case {id}.")
+            raise CandidateError(f"{spec} declares that it cannot take the case {id}.")
         if reason := candidate.refusal(trial.case):
-            raise CandidateError(f"{options.candidate} cannot take the case {id}: {reason}.")
+            raise CandidateError(f"{spec} cannot take the case {id}: {reason}.")
         outcome = candidate(trial.case)
         results = judge(trial, outcome, candidate.without)
     for result in results:
@@ -111,17 +124,30 @@ def repro(options: argparse.Namespace) -> int:
         numbers = f"worst error {told.share:.3g} of the allowed one" if told is not None and not told.reason else ""
         print(f"{result.quantity:<20}{result.status:<14}{numbers if result.status == 'passed' else result.message}")
     failed = [result for result in results if result.status in ("failed", "not judged")]
-    if outcome.trace:
+    if outcome.trace and not isinstance(candidate, Program):  # what that said comes behind
         print(f"\n{outcome.trace}")
     if failed:
-        alone = "The same without lstm-conformance:"
-        if candidate.needs_conformance:
-            alone = "The same as a program; lstm-conformance has to be there, since the candidate imports it:"
-        elif words_of_model or features(trial.case):
-            alone = "The same as a program; lstm-conformance has to be there, since the case is of many parts:"
-        print(f"\n{alone}\n\n{snippet(options.candidate, trial, outcome, failed[0], words_of_model)}")
+        print(f"\n{_repeated(candidate, spec, trial, outcome, failed[0], words_of_model)}")
     _show_printed(candidate.printed, all_of_it=True)
     return DOES_NOT if failed else CONFORMS
+
+
+def _repeated(
+    candidate: Worker | Program, spec: str, trial: Trial, outcome: Outcome, worst: CheckResult, model: tuple[str, ...]
+) -> str:
+    """The same case without lstm-conformance: a program in Python, or what is written to the candidate's own."""
+    from conformance.cases.features import features
+    from conformance.languages.program import Program
+    from conformance.report.repro import snippet
+
+    alone = "The same without lstm-conformance:"
+    if isinstance(candidate, Program):
+        return "\n".join([alone, "", f"{candidate.command} <<'END'", *candidate.lines(trial.case), "END"])
+    if candidate.needs_conformance:
+        alone = "The same as a program; lstm-conformance has to be there, since the candidate imports it:"
+    elif model or features(trial.case):
+        alone = "The same as a program; lstm-conformance has to be there, since the case is of many parts:"
+    return f"{alone}\n\n{snippet(spec, trial, outcome, worst, model)}"
 
 
 MOST = 10

@@ -108,7 +108,7 @@ class Layout:
         for k, (layer, of_layer) in enumerate(zip(case.layers, weights, strict=True)):
             for direction, params in layer.directions.items():
                 prefix = "" if case.single else f"layers.{k}.{direction}."
-                found |= {prefix + name: a for name, a in self._gradients(params, *of_layer[direction]).items()}
+                found |= {prefix + name: a for name, a in self.gradients_of(params, *of_layer[direction]).items()}
         return found
 
     def gradients(self, case: Case, *weights: Any) -> dict[str, FloatArray]:
@@ -120,9 +120,10 @@ class Layout:
         *weights : arrays, or lists of four arrays
             In the order of `weights`. Trailing ones may be left out. Column vectors serve as biases.
         """
-        return self._gradients(case.params, *weights)
+        return self.gradients_of(case.params, *weights)
 
-    def _gradients(self, params: LSTMParams, *weights: Any) -> dict[str, FloatArray]:
+    def gradients_of(self, params: LSTMParams, *weights: Any) -> dict[str, FloatArray]:
+        """The same as `gradients`, for weights that are one of several layers' or directions'."""
         D, H = params.input_size, params.hidden_size
         names = ["matrix"] if self.joined else ["d_kernel", "d_recurrent_kernel"]
         names += ["d_bias", "second bias"][: self.biases]

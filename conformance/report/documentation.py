@@ -1,6 +1,7 @@
 """What the READMEs show, done again: ``python -m conformance.report.documentation [--slow] [--write] FILE...``.
 
-A README's fenced blocks are taken in their order, in one folder, which holds nothing at first but a link to ``fixtures``:
+A README's fenced blocks are taken in their order, in one folder, which holds nothing at first but a link to ``fixtures``, and one
+to ``examples`` beside the README, if there are any:
 
     ```python NAME.py      is written there as that file
     ```python              is run; a ```text block right after it is what it prints
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,10 +35,13 @@ READMES = (
     "conformance/README.md",
     "conformance/bench/README.md",
     "conformance/diagnosis/README.md",
+    "conformance/languages/README.md",
     "conformance/zoo/README.md",
     "fixtures/README.md",
     "lstm_ref/README.md",
 )
+NEEDS = {"conformance/languages/README.md": ("cc", "node", "conformance/languages/examples/node_modules")}
+"""What a README's commands need beyond this package: programs, and folders that `make test` fills."""
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.M | re.S)
 NUMBER = re.compile(r"\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+")
 MEASURED = re.compile(r"[\d.,]+ ?(?:ns|µs|ms|s|kB|MB|GB)\b|\d+:\d\d:\d\d|[\d.]+ \((?:[\d.]+-[\d.]+|n=\d+)\)")
@@ -149,6 +154,12 @@ def shows(path: Path, summary: Sequence[str], info: str = "text make conformance
     return len(found) == 1 and " ".join(_words("\n".join(summary))) in " ".join(_words(found[0]))
 
 
+def lacking(name: str) -> str:
+    """What is not there of what a README's commands need."""
+    needed = NEEDS.get(name, ())
+    return ", ".join(each for each in needed if shutil.which(each) is None and not (ROOT / each).is_dir())
+
+
 def compare(path: Path, slow: bool = False, write: bool = False) -> tuple[int, list[str]]:
     """Do again what a README shows.
 
@@ -172,6 +183,8 @@ def compare(path: Path, slow: bool = False, write: bool = False) -> tuple[int, l
     found, differences = [], []
     with tempfile.TemporaryDirectory() as temporary:
         (Path(temporary) / "fixtures").symlink_to(ROOT / "fixtures")
+        if (path.parent / "examples").is_dir():
+            (Path(temporary) / "examples").symlink_to((path.parent / "examples").resolve())
         for block in printed(text, Path(temporary)):
             if block.slow and not slow:
                 continue

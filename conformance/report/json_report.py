@@ -14,7 +14,7 @@ from conformance.diagnosis.finding import Diagnosis, Finding
 from conformance.errors import BaselineError
 from conformance.judging.trajectory import Trajectory
 from conformance.report.files import write_json
-from conformance.trial.results import CheckResult, Report
+from conformance.trial.results import CheckResult, OfProgram, Report
 from conformance.trial.runner import environment
 
 GREW = 10.0
@@ -49,6 +49,13 @@ def not_given(report: Report) -> str:
     count = sum(report.not_given.values())
     reasons = "; ".join(f"{reason} ({cases})" for reason, cases in report.not_given.items())
     return f"{count} case{'s' * (count > 1)}, though it has all of their features: {reasons}"
+
+
+def program_line(told: OfProgram) -> str:
+    """How often a program was begun again, and which checks of behaviour it was not put to."""
+    times = f" {told.restarts} time{'s' * (told.restarts > 1)}" if told.restarts else ""
+    exempt = "; ".join(f"{name} ({reason})" for name, reason in told.exempt.items())
+    return f"A program: {'begun again' + times if times else 'never begun again'}; not put to {exempt}"
 
 
 def explained(report: Report) -> str:
@@ -114,6 +121,15 @@ def followed(trajectory: Trajectory) -> dict[str, Any]:
     }
 
 
+def of_program(told: OfProgram) -> dict[str, Any]:
+    """What there is to tell of a program."""
+    return {
+        "restarts": told.restarts,
+        "not_put_to": [{"check": name, "reason": reason} for name, reason in told.exempt.items()],
+        "standard_error": [{"case": trial, "text": text} for trial, text in told.said.items()],
+    }
+
+
 NOTHING = Diagnosis()
 
 
@@ -151,6 +167,7 @@ def as_dict(report: Report, diagnosis: Diagnosis) -> dict[str, Any]:
             for r in report.results
         ],
         "trajectories": [followed(trajectory) for trajectory in report.trajectories],
+        "program": None if report.program is None else of_program(report.program),
         "environment": environment(),
     }
 
@@ -208,7 +225,7 @@ def compare_with(report: Report, path: Path) -> Changes:
         raise BaselineError(f"the baseline {path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise BaselineError(f"the baseline {path} is no report that `check --json` wrote: {error!r}.") from error
-    now = {result.id: result for result in report.results}
+    now = {result.id: result for result in report.of_profile(report.profile)}
     gone = [id for id in old if id in ran and (id not in now or now[id].status not in RAN)]
     gone += [id for id, result in now.items() if id not in old and result.status == "not judged"]
     grown = []

@@ -11,7 +11,16 @@ from rich.table import Table
 from conformance.case import KINDS, kind_of
 from conformance.cases.features import FEATURES
 from conformance.diagnosis.finding import Diagnosis
-from conformance.report.json_report import NOTHING, Changes, by_message, explained, headline, not_given, standing
+from conformance.report.json_report import (
+    NOTHING,
+    Changes,
+    by_message,
+    explained,
+    headline,
+    not_given,
+    program_line,
+    standing,
+)
 from conformance.trial.checks import CHECKS
 from conformance.trial.model import first_wrong
 from conformance.trial.results import STATUSES, TRAJECTORY, CheckResult, Report
@@ -56,6 +65,8 @@ def show(
     console.print(_features(report), highlight=False, soft_wrap=True)
     if report.not_given:
         console.print(f"It was not given {not_given(report)}", highlight=False, soft_wrap=True)
+    if report.program is not None:
+        console.print(program_line(report.program), highlight=False, soft_wrap=True)
     if report.unknown:
         console.print(f"Its results have unknown keys: {escape(', '.join(report.unknown[:MOST]))}", highlight=False)
     console.print(_table(report))
@@ -191,9 +202,11 @@ def _failures(report: Report, spec: str, console: Console) -> None:
         )
         if left_out:
             names = ", ".join(f'"{name}"' for name in left_out)
+            how = f"with conformance.candidate(without=({names},))"
+            if report.program is not None:
+                how = f'at the handshake: "without": [{names}]'
             console.print(
-                f"\nLeft out of the results without a word: {names}. Give them, or declare it with "
-                f"conformance.candidate(without=({names},)).",
+                escape(f"\nLeft out of the results without a word: {names}. Give them, or declare it {how}."),
                 highlight=False,
             )
         return
@@ -202,6 +215,10 @@ def _failures(report: Report, spec: str, console: Console) -> None:
     console.print(f"\nSmallest failing case: {smallest.trial} (B={B}, T={T}, D={D}, H={H})", highlight=False)
     for result in _distinct(in_case):
         console.print(f"  {escape(result.message)}", highlight=False, soft_wrap=True)
+    said = report.program.said.get(smallest.trial, "").splitlines() if report.program is not None else []
+    half = FEW // 2  # some languages have the reason above the trace of calls, some below
+    for line in said if len(said) <= FEW else [*said[:half], "...", *said[-half:]]:
+        console.print(f"  On standard error: {escape(line)}", highlight=False, soft_wrap=True)
     console.print(
         escape(f"Repeat it:  {shlex.join(['lstm-conformance', 'repro', spec, smallest.trial, *report.model])}"),
         highlight=False,

@@ -14,12 +14,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("check", [])
         return
     from conformance.errors import ConformanceError
+    from conformance.languages.program import PREFIX, process
     from conformance.trial.doors import checks
     from conformance.trial.given import find
 
     try:
         asked = {name: metafunc.config.getoption(f"--lstm-{name}") for name in ("profile", "strict", "features")}
-        found = checks(find(spec), **asked)
+        candidate = process(spec.removeprefix(PREFIX)) if spec.startswith(PREFIX) else find(spec)
+        found = checks(candidate, **asked)
     except ConformanceError as error:
         raise pytest.UsageError(str(error)) from error
     metafunc.parametrize("check", found, ids=[check.id for check in found])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ class Outcome:
     not_judged : str
         Why nothing can be said of the call, such as that it ran out of time; empty otherwise.
     trace : str
-        The traceback, if an exception is why.
+        The traceback, if an exception is why; of a program, the end of what it said on standard error during the call.
     warned : tuple of str
         The warnings that were issued.
     unknown : tuple of str
@@ -98,7 +99,14 @@ class Caller:
         How many calls ran out of time.
     mutated : dict of str to str
         For each dtype, the first case whose inputs were written to, in words.
+    exempt : mapping of str to str
+        The checks of behaviour that it cannot be put to, and why.
+    restarts : int or None
+        Of a program in another language, how often it was begun again.
     """
+
+    exempt: Mapping[str, str] = MappingProxyType({})
+    restarts: int | None = None
 
     def __init__(
         self,
@@ -243,9 +251,19 @@ def within(seconds: float, wait: Callable[[float], bool], used: Callable[[], flo
     return True
 
 
+class Elsewhere:
+    """A candidate that does not compute in this process, and has a caller of its own, which can end a call."""
+
+    def caller(self, seconds: float) -> Caller:
+        """What calls it in a trial."""
+        raise NotImplementedError
+
+
 def caller(candidate: Callable[[Case], Any] | Caller, seconds: float = SECONDS) -> Caller:
     """What calls a candidate: itself, if it is one already."""
-    return candidate if isinstance(candidate, Caller) else InThread(candidate, seconds)
+    if isinstance(candidate, Caller):
+        return candidate
+    return candidate.caller(seconds) if isinstance(candidate, Elsewhere) else InThread(candidate, seconds)
 
 
 def outcome_of(function: Callable[[Case], Any], case: Case) -> Outcome:

@@ -11,9 +11,9 @@ from typing import Any
 from conformance.case import Case
 from conformance.cases.features import FEATURES
 from conformance.errors import CandidateError
-from conformance.trial.call import SECONDS, InThread
+from conformance.trial.call import SECONDS, caller
 from conformance.trial.checks import CHECKS
-from conformance.trial.declare import asked_features, declared, declared_features, excused, meets, named_features
+from conformance.trial.declare import asked_features, excused, meets, named_features
 from conformance.trial.results import PROFILES, CheckResult, Trial, asks_for, profile_of
 from conformance.trial.runner import behaviour_cases, behaviours, judge, trials
 from conformance.trial.trajectory import Training, require_trainable, to_train
@@ -109,10 +109,11 @@ def checks(
     """
     if profile is not None and profile not in PROFILES:
         raise CandidateError(f"profile={profile!r} is none of {', '.join(PROFILES)}.")
-    without, call = declared(function), InThread(function, seconds)
+    call = caller(function, seconds)
+    without = call.without
     if profile == "trajectory":
         require_trainable("the candidate", without, call.trains)
-    wanted = frozenset(FEATURES) if profile == "full" else named_features(features) | declared_features(function)
+    wanted = frozenset(FEATURES) if profile == "full" else named_features(features) | call.features
     has = asked_features(wanted, without)
     met = [
         trial
@@ -152,7 +153,8 @@ def checks(
         raise CandidateError(
             f"the candidate declares that it is without {', '.join(sorted(without))}: nothing is left to check."
         )
-    found += [of_behaviour(f"behaviour:{name}:{case.dtype}") for case in behaviour_cases(without) for name in CHECKS]
+    behaving = [name for name in CHECKS if name not in call.exempt]
+    found += [of_behaviour(f"behaviour:{name}:{case.dtype}") for case in behaviour_cases(without) for name in behaving]
     trainings = to_train(without, has, call.trains) if profile == "trajectory" else []
     return found + [of_training(training) for training in trainings]
 

@@ -88,6 +88,25 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class OfProgram:
+    """What there is to tell of a candidate that is a program in another language, besides its numbers.
+
+    Attributes
+    ----------
+    restarts : int
+        How often it was begun again in the trial.
+    exempt : mapping of str to str
+        The checks of behaviour that it was not put to, and why.
+    said : mapping of str to str
+        Trial id to the end of what it said on standard error during the call, of those with a check that failed or was not judged.
+    """
+
+    restarts: int
+    exempt: Mapping[str, str]
+    said: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Report:
     """The outcome of a trial.
 
@@ -119,6 +138,8 @@ class Report:
         Why a framework was not given some cases, all of whose features it has, to how many those are.
     trajectories : tuple of Trajectory
         How its losses went when it was trained, if it was asked for that.
+    program : OfProgram or None
+        What else there is to tell, if it is a program in another language.
     """
 
     candidate: str
@@ -135,6 +156,7 @@ class Report:
     model: tuple[str, ...] = ()
     not_given: Mapping[str, int] = field(default_factory=dict)
     trajectories: tuple[Trajectory, ...] = ()
+    program: OfProgram | None = None
 
     def of_network(self, trial: str) -> bool:
         """Whether a trial's case has features, rather than being a plain LSTM."""

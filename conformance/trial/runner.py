@@ -26,7 +26,7 @@ from conformance.judging.tolerance import Allowed, allowed_between
 from conformance.trial.call import SECONDS, SLOW, Caller, Outcome, caller, copied
 from conformance.trial.checks import CHECKS, OF_NETWORKS, VECTOR, CallFailed, Check, NotApplicable, NotJudged, Remark
 from conformance.trial.declare import asked_features, excused, meets, reduced
-from conformance.trial.results import PROFILES, CheckResult, Report, Trial, profile_of
+from conformance.trial.results import PROFILES, CheckResult, OfProgram, Report, Trial, profile_of
 from conformance.trial.trajectory import require_trainable, to_train
 
 Value = TypeVar("Value")
@@ -174,6 +174,7 @@ def behaviours(
         behave(check, CHECKS[check], narrowed, case, without, call.mutated)
         for case in (behaviour_cases(without) if cases is None else cases)
         for check in (CHECKS if not features_of(case) else OF_NETWORKS)
+        if check not in call.exempt
     ]
 
 
@@ -275,6 +276,8 @@ def run(
     results += [result for result, _ in followed]
     sizes = {trial.id: trial.case.sizes for trial in met} | {case.id: case.sizes for case in behaving}
     kept = {trial.id: trial for trial in met}
+    odd = dict.fromkeys(r.trial for r in results if r.status in ("failed", "not judged") and r.trial in outcomes)
+    said = {id: outcomes[id].trace for id in odd if outcomes[id].trace}
     return Report(
         name,
         against,
@@ -290,6 +293,7 @@ def run(
         words,
         not_given,
         tuple(trajectory for _, trajectory in followed if trajectory is not None),
+        None if call.restarts is None else OfProgram(call.restarts, call.exempt, said),
     )
 
 

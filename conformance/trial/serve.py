@@ -12,6 +12,7 @@ from conformance.errors import ConformanceError
 from conformance.trial.call import Outcome, losses_of, outcome_of
 from conformance.trial.declare import declared, declared_features, declared_trainings
 from conformance.trial.given import find, imports_conformance
+from conformance.trial.processes import limit_memory
 from conformance.trial.wire import HELD, receive, send
 
 
@@ -29,9 +30,7 @@ def main(spec: str, memory: float | None) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what the candidate prints is nobody's answer
     if memory is not None:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (int(memory * 2**30),) * 2)
+        limit_memory(memory)
     try:
         function = find(spec)
         declares = {

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any
 
@@ -22,12 +16,9 @@ from conformance.cases.flat import arrays_of, layers_of
 from conformance.errors import CandidateError
 from conformance.implementations import BUILT_IN, FORWARD_ONLY, ONNX_FILE
 from conformance.trial.call import SECONDS, Caller, Outcome, within
+from conformance.trial.processes import ENDS, GIVEN_UP, clock, end, has_ended, how_it_ended, leaving_on_signals
 from conformance.trial.wire import receive, send
 
-ENDS = 10
-"""After so many calls that ended its process, a candidate is not called any more."""
-ENDED_BY = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""The signals that would end this process and leave the candidate's behind; an interrupt is an exception already."""
 PROGRAM = """
 import json, sys
 sys.path[:], spec, memory = json.loads(sys.argv[1])
@@ -75,12 +66,10 @@ class Worker(Caller):
         self.ends, self.printed = 0, ""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open as long as this does
         self._process: subprocess.Popen[bytes] | None = None
+        self._signals = ExitStack()
 
     def __enter__(self) -> Worker:
-        self._handlers = {}
-        if threading.current_thread() is threading.main_thread():
-            endings = [number for number in ENDED_BY if signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores one
-            self._handlers = {number: signal.signal(number, _leave) for number in endings}
+        self._signals.enter_context(leaving_on_signals())
         try:
             self._begin()
         except BaseException as error:
@@ -90,8 +79,7 @@ class Worker(Caller):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close(kill=error is not None)
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        self._signals.close()
         self._output.seek(0)
         self.printed = self._output.read().decode(errors="replace")
         self._output.close()
@@ -99,18 +87,8 @@ class Worker(Caller):
     def close(self, kill: bool = False) -> None:
         """End the process: by asking it, and if that does not help, or need not, without."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        with suppress(OSError):
-            process.stdin.close()  # type: ignore[union-attr]  # it is a pipe
-        if not kill:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(1.0)
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
-            process.wait()
-        process.stdout.close()  # type: ignore[union-attr]  # it is a pipe
+        if process is not None:
+            end(process, kill)
 
     def _begin(self) -> None:
         program = [sys.executable, "-P", "-u", *(["-X", "faulthandler"] if self.traceback else []), "-c", PROGRAM]
@@ -141,7 +119,7 @@ class Worker(Caller):
 
     def _answer(self, asked: dict[str, Any], arrays: dict[str, Any], seconds: float) -> Outcome:
         if self.ends >= ENDS:
-            return Outcome(not_judged=f"was not called any more after it had ended its process {self.ends} times")
+            return Outcome(not_judged=GIVEN_UP)
         if self._process is None:
             self._begin()
         number = self.calls
@@ -180,11 +158,11 @@ class Worker(Caller):
 
         def wait(most: float) -> bool:
             ready = bool(select.select([replies], [], [], most)[0])
-            if not ready and process.poll() is not None:  # a process that it left behind keeps the pipe open
+            if not ready and has_ended(process):  # a process that it left behind keeps the pipe open
                 raise EOFError
             return ready
 
-        return receive(replies) if within(seconds, wait, _clock(process.pid)) else None
+        return receive(replies) if within(seconds, wait, clock(process.pid)) else None
 
     def _look(self, number: int) -> dict[str, Any]:
         answer = None
@@ -194,30 +172,6 @@ class Worker(Caller):
 
     def _ended(self) -> str:
         """How the process has ended, in words."""
-        process = self._process
+        process, self._process = self._process, None
         assert process is not None
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(1.0)
-        code = process.poll()
-        self.close(kill=True)
-        if code is None:
-            return "closed the pipe to its process"
-        if code >= 0:
-            return f"ended the interpreter (exit status {code})"
-        return f"crashed the interpreter ({signal.strsignal(-code) or -code})"
-
-
-def _leave(number: int, _: object) -> None:
-    raise SystemExit(128 + number)
-
-
-def _clock(process: int) -> Callable[[], float]:
-    """The computing time of a process's first thread, which makes the calls; time on the clock where that is not told."""
-
-    def used() -> float:
-        try:
-            return int(Path(f"/proc/{process}/task/{process}/schedstat").read_text().split()[0]) / 1e9
-        except (OSError, ValueError):
-            return time.monotonic()
-
-    return used
+        return how_it_ended(process, " the interpreter")

@@ -20,7 +20,7 @@ from conformance.trial.results import CheckResult, Report
 FEW = 8
 """So many cases are named; of more, what they have in common is said."""
 _NUMBER = re.compile(r"\d+(?!\d*\)$)")
-_CRASH = re.compile(r"(crashed the interpreter) \((.*)\)")
+_CRASH = re.compile(r"(crashed(?: the interpreter)?) \((.*)\)")
 """A number in a message, but for the line's, which ends it."""
 
 
@@ -83,9 +83,10 @@ def _failed_calls(report: Report, results: list[CheckResult]) -> list[Statement]
         cases = f"In {len(alike)} of {len(report.trials)} cases"
         where = _which(report, alike)
         dtype = next((name for name in DTYPES if where.startswith(f", all those in {name} ")), "")
-        way_out = (
-            f' If it does not know {dtype}, declare that: conformance.candidate(without=("{dtype}",)).' if dtype else ""
-        )
+        declare = f'conformance.candidate(without=("{dtype}",))'
+        if report.program is not None:
+            declare = f'"dtypes": ["{next(name for name in DTYPES if name != dtype)}"]'
+        way_out = f" If it does not know {dtype}, declare that: {declare}." if dtype else ""
         found.append(is_wrong(f"{cases} it {message}{where}{also}.{way_out}"))
     if len(reasons) > FEW:
         found.append(is_wrong(f"Calls failed in {len(reasons) - FEW} further ways."))

@@ -21,7 +21,7 @@ from conformance.report.html.curves import trainings
 from conformance.report.html.failures import smallest
 from conformance.report.html.matrix import ORACLES, Texts, behaviours, cases, clipped, comment
 from conformance.report.html.overview import ASKED, left_out, nearest, tallies, tally
-from conformance.report.json_report import by_message, explained, headline, not_given, standing
+from conformance.report.json_report import by_message, explained, headline, not_given, program_line, standing
 from conformance.report.junit import printable
 from conformance.trial.results import Report
 from conformance.trial.runner import environment
@@ -126,6 +126,7 @@ def _templates() -> Environment:
         "headline": headline,
         "standing": standing,
         "not_given": not_given,
+        "program_line": program_line,
     }
     return templates
 

@@ -255,6 +255,15 @@ def test_json_report_keeps_its_schema_and_junit_can_be_read(name: str, tmp_path:
     assert (report["smallest_failure"] is None) == (status == 0)
 
 
+def test_what_a_profile_does_not_ask_for_is_not_known_to_fail(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "old.json"
+    assert main(["check", f"{WRONG}:forward_only", "--json", str(old)]) == 0
+    assert main(["check", f"{WRONG}:forward_only", "--baseline", str(old)]) == 0
+    assert "  0 known to fail\n" in capsys.readouterr().out
+
+
 def test_baseline_lists_new_failures_lost_checks_and_grown_errors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
