@@ -11,7 +11,7 @@ from pathlib import Path
 from conformance.errors import ScoreboardError
 
 HERE = Path(__file__).parent
-ENGINES, FINDINGS = HERE / "engines", HERE / "findings"
+ENGINES, FINDINGS, ROOT = HERE / "engines", HERE / "findings", HERE.parents[1]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Engine:
     packages : tuple of str
         What is installed by pip, each with its version.
     candidate : str
-        What `lstm-conformance check` is given; ``lstm`` of the adapter beside its description when empty.
+        What `lstm-conformance check` is given, ``ROOT`` being this clone; ``lstm`` of the adapter beside its description
+        when empty.
     options : tuple of str
         Further words of that command line.
     bare : tuple of str
@@ -61,7 +62,7 @@ class Engine:
     @property
     def spec(self) -> str:
         """What `check` is given."""
-        return self.candidate or f"{self.file}:lstm"
+        return self.candidate.replace("ROOT", str(ROOT)) or f"{self.file}:lstm"
 
     @property
     def version(self) -> str:

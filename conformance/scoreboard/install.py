@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.errors import ScoreboardError
-from conformance.scoreboard.engine import Engine
+from conformance.scoreboard.engine import ROOT, Engine
 
-ROOT = Path(__file__).parents[2]
 OWN = ("numpy", "safetensors", "rich", "jinja2")
 """What `check` itself needs."""
 SECONDS = 1800.0

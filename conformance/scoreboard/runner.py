@@ -14,8 +14,8 @@ from pathlib import Path
 
 from conformance.errors import CONFORMS, DOES_NOT, ScoreboardError
 from conformance.report.files import write_bytes, write_json
-from conformance.scoreboard.engine import Engine
-from conformance.scoreboard.install import ROOT, InstallError, clean, install, python
+from conformance.scoreboard.engine import ROOT, Engine
+from conformance.scoreboard.install import InstallError, clean, install, python
 from conformance.scoreboard.row import Row, not_tried, row
 
 SECONDS = 3600.0
@@ -72,7 +72,7 @@ def one(engine: Engine, cache: Path, again: bool, told: Told) -> Row:
         done = subprocess.run(
             [str(python(folder)), "-P", "-m", "conformance", *words],
             cwd=reports,
-            env=clean() | dict(engine.environment),
+            env=clean() | {"NODE_PATH": str(folder / "node_modules")} | dict(engine.environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
