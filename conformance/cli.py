@@ -11,7 +11,10 @@ from pathlib import Path
 
 from conformance.errors import MISUSE
 
-CANDIDATE = "path/to/file.py:NAME, package.module:NAME, onnx:FILE, process:CMD, or a built-in: ref, torch, keras, certified, onnxruntime, onnx"
+CANDIDATE = (
+    "path/to/file.py:NAME, package.module:NAME, onnx:FILE, process:CMD, or a built-in: ref, torch, keras, certified, "
+    "onnxruntime, onnx"
+)
 PROCESS = "--process"
 
 TASKS = ("sine", "counting", "vectors", "classification", "cell")

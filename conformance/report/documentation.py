@@ -36,6 +36,7 @@ READMES = (
     "conformance/bench/README.md",
     "conformance/diagnosis/README.md",
     "conformance/languages/README.md",
+    "conformance/scoreboard/README.md",
     "conformance/zoo/README.md",
     "fixtures/README.md",
     "lstm_ref/README.md",

@@ -26,6 +26,7 @@ COMPARED = {
     "conformance/bench/README.md": 1,
     "conformance/diagnosis/README.md": 3,
     "conformance/languages/README.md": 10,
+    "conformance/scoreboard/README.md": 1,
     "conformance/zoo/README.md": 8,
     "fixtures/README.md": 1,
     "lstm_ref/README.md": 8,

@@ -71,21 +71,29 @@ def test_what_does_not_conform_has_a_reason_or_a_program_of_its_own(row: Row) ->
     assert (row.findings, row.design) == (engine.findings, engine.design)
 
 
-def test_each_finding_is_a_program_without_this_package_and_has_its_output_beside_it() -> None:
-    programs = {path.name for path in FINDINGS.glob("*.py")}
-    assert programs == {name for engine in EACH.values() for name in engine.findings}
-    for name in programs:
-        tree = ast.parse((FINDINGS / name).read_text())
-        head = ast.get_docstring(tree)
-        assert head is not None
-        for word in ("What was run:", "Expected:", "Actual:", "Where:"):
-            assert word in head, f"{name} lacks {word}"
-        versions = {version for engine in EACH.values() if name in engine.findings for version in (engine.version,)}
-        assert any(version in head for version in versions)
+PROGRAMS = sorted(path for path in FINDINGS.iterdir() if path.suffix in (".py", ".js"))
+
+
+def test_every_program_is_some_engines_finding() -> None:
+    assert {path.name for path in PROGRAMS} == {name for engine in EACH.values() for name in engine.findings}
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_a_finding_can_be_sent_as_it_is(program: Path) -> None:
+    text = program.read_text(encoding="utf-8")
+    if program.suffix == ".py":
+        tree = ast.parse(text)
+        head = ast.get_docstring(tree) or ""
         modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         modules |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert not {module.partition(".")[0] for module in modules} & {"conformance", "lstm_ref"}
-        assert (FINDINGS / name).with_suffix(".txt").read_text().strip()
+    else:
+        head = "\n".join(line for line in text.splitlines() if line.startswith("//"))
+    for word in ("What was run:", "Expected:", "Actual:", "Where:"):
+        assert word in head, f"{program.name} lacks {word}"
+    (engine,) = (engine for engine in EACH.values() if program.name in engine.findings)
+    assert engine.version in head
+    assert program.with_suffix(".txt").read_text(encoding="utf-8").strip()
 
 
 def test_the_readme_has_the_table_of_the_kept_record() -> None:
