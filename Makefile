@@ -26,7 +26,7 @@ fixtures: .venv/ready ## make the golden vectors anew and prove every number of 
 bench: .venv/ready ## time the reference beside PyTorch, Keras and others, which it installs: OPTIONS="--grid full --threads both"
 	@$(BIN)/lstm-conformance bench $(OPTIONS)
 
-scoreboard: .venv/minimal ## install 30 other LSTMs, each in an environment of its own, and put them on trial: OPTIONS="ENGINE ..."
+scoreboard: .venv/minimal ## install other people's LSTMs, each in an environment of its own, and put them on trial: OPTIONS="ENGINE ..."
 	@$(BIN)/lstm-conformance scoreboard $(OPTIONS)
 
 test: .venv/ready lint published $(EXAMPLES)/node_modules/.package-lock.json ## everything that CI runs: lint, types, import arrows, unit tests, conformance; installs the same

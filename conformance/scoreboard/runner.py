@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -106,11 +107,21 @@ def state_of(engine: Engine) -> str:
     folders = [ROOT / "lstm_ref", ROOT / "conformance"]
     found = [path for folder in folders for path in folder.rglob("*.py")]
     files = [path for path in found if not set(path.relative_to(ROOT).parts) & set(IGNORED)]
-    files += [*engine.file.parent.glob(f"{engine.file.stem}.*"), ROOT / "fixtures" / "manifest.json"]
+    files += [*_adapter(engine), ROOT / "fixtures" / "manifest.json"]
     digest = hashlib.sha256(repr((engine.installs, engine.spec, engine.options, dict(engine.environment))).encode())
     for path in sorted(files):
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _adapter(engine: Engine) -> list[Path]:
+    """The files that an engine's candidate is made of: its adapter with those beside it that it imports, or a program."""
+    if not engine.file.is_file():
+        return [Path(word) for word in engine.spec.split() if Path(word).is_file()]
+    tree = ast.parse(engine.file.read_text(encoding="utf-8"))
+    imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    beside = [engine.file.with_name(f"{name}.py") for name in imported]
+    return [engine.file, *(path for path in beside if path.is_file())]
 
 
 def cores() -> int:

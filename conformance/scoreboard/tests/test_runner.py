@@ -66,6 +66,17 @@ def test_what_has_been_tried_is_kept_until_something_that_takes_part_changes(
         runner.one(replace(GOOD, options=("--profile", "forward")), cache, False, nothing)
 
 
+def test_an_adapter_is_all_that_it_is_made_of() -> None:
+    each = engines()
+    found = {
+        name: {path.name for path in runner._adapter(each[name])}
+        for name in ("tf-block-lstm-v2", "tfjs-lstm", "torch-lstm")
+    }
+    assert found["tf-block-lstm-v2"] == {"tf_block_lstm_v2.py", "tf_block_lstm.py"}
+    assert found["tfjs-lstm"] == {"my_lstm.js"}
+    assert found["torch-lstm"] == set()
+
+
 def test_the_page_leads_to_the_reports_and_says_what_failed(tried: tuple[Path, dict[str, Row], list[str]]) -> None:
     cache, rows, _ = tried
     made = record(list(rows.values()))
