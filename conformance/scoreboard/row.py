@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from conformance.case import is_gradient
 from conformance.cases.features import FEATURES
 from conformance.fixtures.store import directory, read_manifest
-from conformance.scoreboard.engine import Engine
+from conformance.scoreboard.engine import FINDINGS, Engine
 
 PLAIN = "plain"
 """What cases without any feature are called among the features."""
@@ -37,7 +40,8 @@ class Row:
     diagnosis : str
         In a line; empty if nothing failed.
     design : str
-    findings : tuple of str
+    findings : mapping of str to str
+        The programs that show it without this package, by file name: what each says, in a line.
     problem : str
         Why it was not tried.
     checks, failed : int
@@ -56,7 +60,7 @@ class Row:
     remarks: tuple[str, ...] = ()
     diagnosis: str = ""
     design: str = ""
-    findings: tuple[str, ...] = ()
+    findings: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
     checks: int = 0
     failed: int = 0
@@ -77,19 +81,20 @@ def row(engine: Engine, report: Mapping[str, Any], seconds: float) -> Row:
     gives_gradients = report["profile"] != "forward"
     profiles = {name: of["verdict"] for name, of in report["profiles"].items() if name != "training" or gives_gradients}
     wrong = report["verdict"] == "does not conform"
+    checks = [check for check in report["checks"] if gives_gradients or not is_gradient(check["id"].rpartition(":")[2])]
     return Row(
         engine.name,
         engine.title,
         engine.version,
         report["verdict"],
         profiles,
-        by_feature(report["checks"]),
+        by_feature(checks),
         tuple(report["without"]),
-        worst(report["checks"]),
+        worst(checks),
         tuple(dict.fromkeys(remark["text"] for remark in report["remarks"])),
         diagnosis(report) if wrong else "",
         engine.design if wrong else "",
-        engine.findings if wrong else (),
+        {name: headline(FINDINGS / name) for name in engine.findings} if wrong else {},
         "",
         report["counts"]["checks"],
         report["counts"]["failed"],
@@ -126,6 +131,20 @@ def worst(checks: list[dict[str, Any]]) -> float | str | None:
 
 def diagnosis(report: Mapping[str, Any]) -> str:
     """What is said of a failure, in a line."""
+    return PLACE.sub(r"(\1, line", _diagnosis(report))
+
+
+PLACE = re.compile(r"\(/[^()]*/([^/()]+), line")
+"""Where an exception came from, with the folders of the machine."""
+
+
+def headline(program: Path) -> str:
+    """What a program among the findings says is wrong: the first sentence of its head."""
+    first = program.read_text(encoding="utf-8").splitlines()[0]
+    return first.strip('"/ ').removesuffix(".")
+
+
+def _diagnosis(report: Mapping[str, Any]) -> str:
     for finding in report["diagnosis"]:
         sure = "" if finding["certain"] else "perhaps "
         return f"{sure}{' + '.join(finding['bugs'])}: {finding['title']} ({finding['explains']} of {finding['of']} failing checks)"

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.cases.features import FEATURES
+from conformance.report.html.scoreboard import SAID
 from conformance.scoreboard.row import PLAIN, Row
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ def markdown(record: Record) -> str:
 
 
 def _linked(row: Row) -> str:
-    programs = [f"[{name}](findings/{name})" for name in row.findings]
-    return ". ".join(filter(None, (why(row), ", ".join(programs))))
+    programs = [f"[{said}](findings/{name})" for name, said in row.findings.items()]
+    return ". ".join(filter(None, (*programs, why(row))))
 
 
 def summary(rows: Sequence[Row]) -> str:
     """How many there are of each verdict."""
-    counts = {word: sum(row.verdict == word for row in rows) for word in COLOURS}
-    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in SAID}
+    return ", ".join(f"{count} {SAID[verdict]}" for verdict, count in counts.items() if count)

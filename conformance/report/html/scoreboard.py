@@ -8,6 +8,14 @@ from typing import Any
 from conformance.cases.features import FEATURES
 from conformance.report.html import document
 
+SAID = {
+    "conforms": "conform",
+    "incomplete": "were not judged whole",
+    "does not conform": "do not conform",
+    "not tried": "were not tried",
+}
+"""A verdict to how it is said of several."""
+
 
 def page(record: Mapping[str, Any]) -> str:
     """The page of a scoreboard's record, which lies beside the folder ``reports``.
@@ -22,4 +30,6 @@ def page(record: Mapping[str, Any]) -> str:
     counts = {
         verdict: sum(row["verdict"] == verdict for row in rows) for verdict in dict.fromkeys(r["verdict"] for r in rows)
     }
-    return document("scoreboard.html", record=record, rows=rows, features=met, counts=counts)
+    return document(
+        "scoreboard.html", record=record, rows=rows, features=met, counts=counts, said=said, known=[*FEATURES]
+    )

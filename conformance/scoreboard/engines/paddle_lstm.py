@@ -1,4 +1,7 @@
-"""paddle.nn.LSTM, with its layers and directions; gradients by autograd."""
+"""paddle.nn.LSTM, with its layers and directions; gradients by autograd.
+
+All weights are asked for: of some of them, or of the input alone, `paddle.grad` raises "Required tensor shall not be nullptr".
+"""
 
 import numpy as np
 import paddle
@@ -32,10 +35,10 @@ def lstm(case):
         paddle.to_tensor(np.ascontiguousarray(a.reshape(r.shape)))
         for a, r in zip((case.d_output, case.d_h, case.d_c), (y, h, c))
     ]
-    parameters = [getattr(layer, name) for of_direction in names for name in of_direction[:3]]
+    parameters = [getattr(layer, name) for of_direction in names for name in of_direction]
     dx, dh0, dc0, *grads = paddle.grad([y, h, c], [x, h0, c0, *parameters], cotangents)
     grads = iter([g.numpy() for g in grads])
-    of_layers = [{name: [next(grads) for _ in range(3)] for name in of_layer.directions} for of_layer in case.layers]
+    of_layers = [{name: [next(grads) for _ in range(4)] for name in of_layer.directions} for of_layer in case.layers]
     states = {"h": h, "c": c, "d_h0": dh0, "d_c0": dc0}
     named = {name: a.numpy().reshape(case.h0.shape) for name, a in states.items()}
     return {"output": y.numpy(), "d_x": dx.numpy(), **named, **LAYOUT.gradients_of_layers(case, of_layers)}

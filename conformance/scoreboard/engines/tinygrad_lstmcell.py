@@ -1,9 +1,10 @@
-"""tinygrad.nn.LSTMCell, called step by step; gradients by `Tensor.gradient`."""
+"""tinygrad.nn.LSTMCell, called step by step; gradients by `Tensor.gradient`. It needs clang, or a GPU."""
 
 from tinygrad import Tensor, nn
 
 import conformance
 
+Tensor([0.0]).numpy()  # without a device it can do nothing, and says so
 LAYOUT = conformance.Layout(gates="ifgo", transposed=True, biases=2)
 
 
