@@ -27,9 +27,8 @@ def page(record: Mapping[str, Any]) -> str:
     """
     rows = record["engines"]
     met = [name for name in ("plain", *FEATURES) if any(name in row["features"] for row in rows)]
-    counts = {
-        verdict: sum(row["verdict"] == verdict for row in rows) for verdict in dict.fromkeys(r["verdict"] for r in rows)
-    }
+    counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in SAID}
+    said = ", ".join(f"{count} {SAID[verdict]}" for verdict, count in counts.items() if count)
     return document(
         "scoreboard.html", record=record, rows=rows, features=met, counts=counts, said=said, known=[*FEATURES]
     )
