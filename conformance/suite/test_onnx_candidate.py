@@ -135,3 +135,13 @@ def test_the_weights_of_the_file_take_no_part(tmp_path: Path, capsys: pytest.Cap
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.nan, tensor.name))
     status, text = checked(capsys, f"onnx:{saved(tmp_path / 'm.onnx', made)}")
     assert status == CONFORMS, text
+
+
+@pytest.mark.parametrize(
+    ("engine", "told"), [("onnxruntime", "in float32 alone"), ("onnx", "It declares that it is without: mask")]
+)
+def test_an_engine_is_a_candidate_by_its_name(capsys: pytest.CaptureFixture[str], engine: str, told: str) -> None:
+    status, text = checked(capsys, engine, "--features", "stacked,peephole,mask")
+    assert status == CONFORMS, text
+    assert "Asked for the plain LSTM, stacked" in text
+    assert told in text
