@@ -1,5 +1,7 @@
 """flax.nnx.LSTMCell in flax.nnx.RNN: the carry is (c, h); gradients by jax.vjp."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -11,22 +13,22 @@ LAYOUT = conformance.Layout(gates="ifgo", split=True)
 INPUT = {"i": "ii", "f": "if_", "g": "ig", "o": "io"}
 
 
+@partial(jax.jit, static_argnums=0)
+def run(graph, state, x, h0, c0):
+    (c, h), y = nnx.merge(graph, state)(x, initial_carry=(c0, h0))
+    return y, h, c
+
+
 def lstm(case):
-    cell = nnx.LSTMCell(
-        case.params.input_size, case.params.hidden_size, dtype=case.dtype, param_dtype=case.dtype, rngs=nnx.Rngs(0)
-    )
+    D, H = case.params.input_size, case.params.hidden_size
+    cell = nnx.LSTMCell(D, H, dtype=case.dtype, param_dtype=case.dtype, rngs=nnx.Rngs(0))
     kernels, recurrent, biases = LAYOUT.weights(case.params)
     for gate, w, u, b in zip("ifgo", kernels, recurrent, biases):
         getattr(cell, INPUT[gate]).kernel[...] = jnp.asarray(w)
         getattr(cell, f"h{gate}").kernel[...] = jnp.asarray(u)
         getattr(cell, f"h{gate}").bias[...] = jnp.asarray(b)
     graph, state = nnx.split(nnx.RNN(cell, return_carry=True))
-
-    def run(state, x, h0, c0):
-        (c, h), y = nnx.merge(graph, state)(x, initial_carry=(c0, h0))
-        return y, h, c
-
-    (y, h, c), back = jax.vjp(jax.jit(run), state, *map(jnp.asarray, (case.x, case.h0, case.c0)))
+    (y, h, c), back = jax.vjp(partial(run, graph), state, *map(jnp.asarray, (case.x, case.h0, case.c0)))
     grads, dx, dh0, dc0 = back(tuple(map(jnp.asarray, (case.d_output, case.d_h, case.d_c))))
     of = nnx.to_pure_dict(grads)["cell"]
     weights = [[of[INPUT[gate]]["kernel"] for gate in "ifgo"]]

@@ -1,5 +1,7 @@
 """keras.layers.LSTM on JAX, by `stateless_call`; gradients by jax.vjp."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import keras
@@ -10,33 +12,32 @@ import conformance
 jax.config.update("jax_enable_x64", True)
 
 
-@conformance.candidate(features=("mask", "zero-output"))
-def lstm(case):
-    B, T, D, H = case.sizes
+@cache
+def there_and_back(D, H, dtype, zero_output):
     layer = keras.layers.LSTM(
-        H,
-        return_sequences=True,
-        return_state=True,
-        zero_output_for_mask=case.options.zero_output_for_mask,
-        dtype=case.dtype.name,
+        H, return_sequences=True, return_state=True, zero_output_for_mask=zero_output, dtype=dtype
     )
-    layer.build((B, T, D))
-    bias = np.zeros(4 * H, case.dtype) if case.params.bias is None else case.params.bias
-    weights = [case.params.kernel, case.params.recurrent_kernel, bias]
+    layer.build((None, None, D))
     states = [jnp.asarray(v.value) for v in layer.non_trainable_variables]
-    mask = None if case.mask is None else jnp.asarray(case.mask)
 
-    def run(x, h0, c0, *weights):
-        results, _ = layer.stateless_call(weights, states, x, initial_state=[h0, c0], mask=mask)
-        return tuple(results)
+    def run(mask, given, cotangents):
+        def forward(x, h0, c0, *weights):
+            results, _ = layer.stateless_call(weights, states, x, initial_state=[h0, c0], mask=mask)
+            return tuple(results)
 
-    @jax.jit
-    def there_and_back(given, cotangents):
-        results, back = jax.vjp(run, *given)
+        results, back = jax.vjp(forward, *given)
         return results, back(cotangents)
 
-    given, cotangents = (case.x, case.h0, case.c0, *weights), (case.d_output, case.d_h, case.d_c)
-    (y, h, c), (dx, dh0, dc0, dw, du, db) = there_and_back(given, cotangents)
+    return jax.jit(run)
+
+
+@conformance.candidate(features=("mask", "zero-output"))
+def lstm(case):
+    D, H = case.params.input_size, case.params.hidden_size
+    bias = np.zeros(4 * H, case.dtype) if case.params.bias is None else case.params.bias
+    run = there_and_back(D, H, case.dtype.name, case.options.zero_output_for_mask)
+    given = case.x, case.h0, case.c0, case.params.kernel, case.params.recurrent_kernel, bias
+    (y, h, c), (dx, dh0, dc0, dw, du, db) = run(case.mask, given, (case.d_output, case.d_h, case.d_c))
     result = {
         "output": y,
         "h": h,
