@@ -8,7 +8,9 @@ anything; both compared with the same equations in NumPy.
 Expected: both agree with NumPy to about 1e-15. Actual: with the mask, the difference is about 1e-8.
 
 Where: `keras.ops.matmul` of two float64 tensors gives float32 on this backend. Without a mask the layer is PyTorch's own; with
-one it is computed step by step, with that product, and its result is cast back to float64.
+one it is computed step by step, with that product, and its result is cast back to float64. The type comes from
+keras/src/backend/common/dtypes.py, where float64 becomes float32 in type promotion on all backends but TensorFlow; this may be
+meant, but the layer takes dtype="float64" and gives float64 tensors without a word.
 """
 
 import os
