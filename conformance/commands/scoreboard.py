@@ -16,7 +16,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from conformance.report.files import write_bytes, write_json
-    from conformance.report.html.scoreboard import page
+    from conformance.report.html.scoreboard import page, summary
     from conformance.scoreboard import runner, table
     from conformance.scoreboard.engine import Engine, chosen
     from conformance.scoreboard.install import require_clone
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     shown = console()
     shown.print(table.terminal(found))
     print(
-        f"\n{table.summary(found.rows)}. The page: {options.cache / 'index.html'}, and as JSON: scoreboard.json beside it."
+        f"\n{summary([row.verdict for row in rows])}. The page: {options.cache / 'index.html'}, and as JSON: scoreboard.json beside it."
     )
     if options.keep:
         keep(found)

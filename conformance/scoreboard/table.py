@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
 from conformance.cases.features import FEATURES
-from conformance.report.html.scoreboard import SAID
 from conformance.scoreboard.row import PLAIN, Row
 
 if TYPE_CHECKING:
@@ -78,9 +76,3 @@ def markdown(record: Record) -> str:
 def _linked(row: Row) -> str:
     programs = [f"[{said}](findings/{name})" for name, said in row.findings.items()]
     return ". ".join(filter(None, (*programs, why(row))))
-
-
-def summary(rows: Sequence[Row]) -> str:
-    """How many there are of each verdict."""
-    counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in SAID}
-    return ", ".join(f"{count} {SAID[verdict]}" for verdict, count in counts.items() if count)

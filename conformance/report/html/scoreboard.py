@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.cases.features import FEATURES
@@ -17,6 +17,12 @@ SAID = {
 """A verdict to how it is said of several."""
 
 
+def summary(verdicts: Sequence[str]) -> str:
+    """How many there are of each verdict."""
+    counts = {verdict: verdicts.count(verdict) for verdict in SAID}
+    return ", ".join(f"{n} {verdict if n == 1 else SAID[verdict]}" for verdict, n in counts.items() if n)
+
+
 def page(record: Mapping[str, Any]) -> str:
     """The page of a scoreboard's record, which lies beside the folder ``reports``.
 
@@ -28,7 +34,7 @@ def page(record: Mapping[str, Any]) -> str:
     rows = record["engines"]
     met = [name for name in ("plain", *FEATURES) if any(name in row["features"] for row in rows)]
     counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in SAID}
-    said = ", ".join(f"{count} {SAID[verdict]}" for verdict, count in counts.items() if count)
+    said = summary([row["verdict"] for row in rows])
     return document(
         "scoreboard.html", record=record, rows=rows, features=met, counts=counts, said=said, known=[*FEATURES]
     )
