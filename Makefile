@@ -7,7 +7,7 @@ SUITE := --lstm-documented README.md
 EXAMPLES := conformance/languages/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help conformance check fixtures test bench docs lint fuzz mutants clean
+.PHONY: help conformance check fixtures test bench scoreboard docs lint fuzz mutants clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ fixtures: .venv/ready ## make the golden vectors anew and prove every number of 
 
 bench: .venv/ready ## time the reference beside PyTorch, Keras and others, which it installs: OPTIONS="--grid full --threads both"
 	@$(BIN)/lstm-conformance bench $(OPTIONS)
+
+scoreboard: .venv/minimal ## install other people's LSTMs, each in an environment of its own, and put them on trial: OPTIONS="ENGINE ..."
+	@$(BIN)/lstm-conformance scoreboard $(OPTIONS)
 
 test: .venv/ready lint published $(EXAMPLES)/node_modules/.package-lock.json ## everything that CI runs: lint, types, import arrows, unit tests, conformance; installs the same
 	$(PYTEST) -q $(SUITE)
@@ -68,4 +71,4 @@ mutants: .venv/ready ## edit the judging code in every way and print which edits
 	$(BIN)/python -m conformance.suite.mutants $(OPTIONS)
 
 clean: ## remove what the targets above made
-	rm -rf .venv .published $(EXAMPLES)/node_modules .mypy_cache .ruff_cache
+	rm -rf .venv .engines .published $(EXAMPLES)/node_modules .mypy_cache .ruff_cache

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from conformance.errors import MISUSE
 
-CANDIDATE = "path/to/file.py:NAME, package.module:NAME, process:CMD, or a built-in: ref, torch, keras, certified"
+CANDIDATE = (
+    "path/to/file.py:NAME, package.module:NAME, onnx:FILE, process:CMD, or a built-in: ref, torch, keras, certified, "
+    "onnxruntime, onnx"
+)
 PROCESS = "--process"
 
 TASKS = ("sine", "counting", "vectors", "classification", "cell")
@@ -215,6 +218,25 @@ def _parser() -> argparse.ArgumentParser:
         help="draw times against T, against H and against the products: one .png, .svg or .pdf, or a folder of three",
     )
     bench.set_defaults(run="timing:compare")
+
+    scoreboard = command(
+        "scoreboard", "install other people's LSTMs, each in an environment of its own, and put them on trial"
+    )
+    scoreboard.add_argument("engine", nargs="*", metavar="ENGINE", help="of those that --list shows (default: all)")
+    scoreboard.add_argument("--list", action="store_true", help="list the engines and what is installed for each")
+    scoreboard.add_argument("--again", action="store_true", help="try those anew that have been tried")
+    scoreboard.add_argument(
+        "--keep", action="store_true", help="write the record and its table into this clone's conformance/scoreboard"
+    )
+    scoreboard.add_argument("--jobs", type=_count, metavar="N", help="so many at a time (default: one for each core)")
+    scoreboard.add_argument(
+        "--cache",
+        type=Path,
+        default=Path(".engines"),
+        metavar="FOLDER",
+        help="where environments, reports, table and page are kept (default: .engines)",
+    )
+    scoreboard.set_defaults(run="scoreboard:run")
 
     inspect = command("inspect", "list the LSTMs that a file of weights holds")
     inspect.add_argument("file", type=Path, metavar="FILE")

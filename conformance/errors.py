@@ -52,3 +52,7 @@ class CaseFileError(ConformanceError):
 
 class SweepError(ConformanceError):
     """A sweep cannot begin, go on, or be taken up again."""
+
+
+class ScoreboardError(ConformanceError):
+    """An engine is none, or the scoreboard cannot be run where it is asked for."""

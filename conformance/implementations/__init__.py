@@ -26,6 +26,8 @@ REFUSALS = {
 }
 """Where it stands what an implementation cannot compute; the others can compute everything."""
 NEEDS = {"torch": "torch", "keras": "keras", "certified": "certify", "onnxruntime": "onnx", "onnx": "onnx"}
+ONNX_FILE = "onnx:"
+"""What the name of a graph in an ONNX file begins with, as in ``onnx:model.onnx``."""
 FRAMEWORKS = ("torch", "keras", "tensorflow", "flint", "onnx", "onnxruntime")
 
 
@@ -70,7 +72,22 @@ def trainer(name: str) -> Callable[[Model, Loss, SGD | Adam], Trainer]:
 
 def refusal(name: str, case: Case) -> str:
     """Why the implementation called `name` cannot compute a case; empty if it can."""
+    if name.startswith(ONNX_FILE):
+        return str(onnx_file(name).refusal(case))
     return str(_installed(name, REFUSALS[name]).refusal(case)) if name in REFUSALS else ""
+
+
+def onnx_file(name: str) -> Any:
+    """The `conformance.implementations.onnx_graph.Graph` of a name that begins with `ONNX_FILE`.
+
+    Raises
+    ------
+    CandidateError
+        If it is no graph with one LSTM that can be given cases.
+    OracleError
+        If onnx or onnxruntime is not installed.
+    """
+    return _installed("onnxruntime", "onnx_graph").opened(name)
 
 
 def _installed(name: str, module: str) -> Any:
@@ -88,4 +105,4 @@ def _installed(name: str, module: str) -> Any:
 def name_of(function: object) -> str:
     """The name of a built-in implementation, and none of any other function."""
     module = getattr(function, "__module__", "")
-    return next((name for name, file in BUILT_IN.items() if module == f"{__name__}.{file}"), "")
+    return next((name for name, file in (BUILT_IN | FORWARD_ONLY).items() if module == f"{__name__}.{file}"), "")

@@ -38,6 +38,7 @@ READMES = (
     "conformance/languages/README.md",
     "conformance/frameworks/README.md",
     "conformance/sweep/README.md",
+    "conformance/scoreboard/README.md",
     "conformance/zoo/README.md",
     "fixtures/README.md",
     "lstm_ref/README.md",

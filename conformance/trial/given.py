@@ -1,4 +1,4 @@
-"""A candidate given as text: ``path/to/file.py:name``, ``package.module:name`` or a built-in name."""
+"""A candidate given as text: ``path/to/file.py:name``, ``package.module:name``, ``onnx:FILE`` or a built-in name."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from conformance.case import Case, Result
+from conformance.cases.features import features
 from conformance.errors import CandidateError, ConformanceError
-from conformance.implementations import BUILT_IN, built_in
+from conformance.implementations import BUILT_IN, FORWARD_ONLY, ONNX_FILE, built_in, onnx_file
+from conformance.trial.declare import candidate
 
 
 def find(spec: str) -> Callable[..., Any]:
@@ -26,14 +29,17 @@ def find(spec: str) -> Callable[..., Any]:
     OracleError
         If it is a built-in one whose framework is not installed.
     """
-    if spec in BUILT_IN:
+    if spec in BUILT_IN | FORWARD_ONLY:
         return built_in(spec)
+    if spec.startswith(ONNX_FILE):
+        return _from_onnx(spec)
     source, colon, name = spec.rpartition(":")
     if not colon:
         if spec.endswith(".py") or "/" in spec:
             raise CandidateError(f"{spec} names a file and no function in it: write {spec}:NAME.")
         raise CandidateError(
-            f"{spec!r} is no candidate: write path/to/file.py:NAME, package.module:NAME, or one of {', '.join(BUILT_IN)}."
+            f"{spec!r} is no candidate: write path/to/file.py:NAME, package.module:NAME, onnx:FILE, "
+            f"or one of {', '.join(BUILT_IN | FORWARD_ONLY)}."
         )
     module = _from_file(Path(source)) if source.endswith(".py") else _from_module(source)
     function: Any = module
@@ -46,6 +52,19 @@ def find(spec: str) -> Callable[..., Any]:
     if not callable(function):
         raise CandidateError(f"{spec} is a {type(function).__name__}, expected a callable that takes a case.")
     return function  # type: ignore[no-any-return]  # whatever the user's file holds
+
+
+def _from_onnx(spec: str) -> Callable[..., Any]:
+    """The graph of an ONNX file, which is given the cases of its own direction and options."""
+    graph = onnx_file(spec)
+    has = features(graph.probe) | ({"mask", "zero-output"} if graph.masks else set())
+
+    @candidate(without=graph.without, features=has)
+    def lstm(case: Case) -> Result:
+        result: Result = graph.compute(case)
+        return result
+
+    return lstm
 
 
 def _from_file(path: Path) -> Any:

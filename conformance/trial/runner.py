@@ -281,7 +281,9 @@ def run(
         if sum(a.size for a in outcomes[trial.id].result.values() if isinstance(a, np.ndarray)) <= KEPT
     }
     profile = profile or profile_of(r.quantity for r in results if r.comparison is not None)
-    behaving = behaviour_cases(without) if model is None else _of_each_dtype(met)
+    behaving = behaviour_cases(without) if model is None else []
+    if not behaving or any(call.refusal(case) for case in behaving):  # a model, or what has no plain forward direction
+        behaving = _of_each_dtype(met)
     results += behaviours(call, without, PROFILES[profile], behaving)
     trainings = to_train(without, asked, call.trains) if profile == "trajectory" else []
     followed = [training.judged(call, without) for training in trainings]

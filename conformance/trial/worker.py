@@ -15,7 +15,7 @@ from typing import Any
 from conformance.case import Case
 from conformance.cases.flat import arrays_of, layers_of
 from conformance.errors import CandidateError
-from conformance.implementations import BUILT_IN
+from conformance.implementations import BUILT_IN, FORWARD_ONLY, ONNX_FILE
 from conformance.trial.call import SECONDS, Caller, Outcome, within
 from conformance.trial.processes import ENDS, GIVEN_UP, clock, end, has_ended, how_it_ended, leaving_on_signals
 from conformance.trial.wire import receive, send
@@ -62,7 +62,9 @@ class Worker(Caller):
     def __init__(
         self, spec: str, seconds: float = SECONDS, memory: float | None = None, traceback: bool = False
     ) -> None:
-        super().__init__(seconds, frozenset(), built_in=spec if spec in BUILT_IN else "")
+        super().__init__(
+            seconds, frozenset(), built_in=spec if spec in BUILT_IN | FORWARD_ONLY or spec.startswith(ONNX_FILE) else ""
+        )
         self.spec, self.memory, self.traceback = spec, memory, traceback
         self.ends, self.printed = 0, ""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open as long as this does

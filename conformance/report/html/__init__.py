@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -93,6 +94,11 @@ def plotted(title: str, across: str, curves: Mapping[str, FloatArray]) -> str:
     """
     drawing = drawn_curves([*curves.values()], "plot", *PLOT)
     return _templates().get_template("plot.svg").render(title=title, across=across, names=list(curves), drawing=drawing)
+
+
+def document(template: str, **values: Any) -> str:
+    """Another page in the style of the report."""
+    return printable(_templates().get_template(template).render(style=_source("page.css"), **values))
 
 
 def write(report: Report, path: Path, diagnosis: Diagnosis, spec: str) -> None:

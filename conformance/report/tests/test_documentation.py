@@ -22,12 +22,13 @@ from conformance.report.documentation import FENCE, READMES, ROOT, compare, lack
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in READMES}
 COMPARED = {
     "README.md": 4,
-    "conformance/README.md": 10,
+    "conformance/README.md": 13,
     "conformance/bench/README.md": 1,
     "conformance/diagnosis/README.md": 3,
     "conformance/languages/README.md": 10,
     "conformance/frameworks/README.md": 7,
     "conformance/sweep/README.md": 4,
+    "conformance/scoreboard/README.md": 1,
     "conformance/zoo/README.md": 8,
     "fixtures/README.md": 1,
     "lstm_ref/README.md": 8,
