@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +26,8 @@ GRADIENTS_ARE = {
 }
 EXCLUDED = (ValueError, TypeError, IndexError, AttributeError)
 """What is raised where bugs exclude each other: one takes samples by themselves, say, and another what the whole batch left."""
+KINDS = 1 << 14
+"""So many of these are kept: a diagnosis asks for the same ones again and again, and the next one for others."""
 STEP = 1e-30
 """The imaginary step that derivatives are taken with; as nothing is subtracted, it may be this small."""
 
@@ -119,7 +121,7 @@ def _nesting(bug: Bug) -> tuple[int, int]:
     return NESTING.index(bug.group), -_places()[bug.slug]
 
 
-@cache
+@lru_cache(maxsize=KINDS)
 def kind(slugs: tuple[str, ...], gradients: str = FORMULAS) -> type[HookableLSTM]:
     """One LSTM with all these bugs, in whatever order they are given: of one group, the later ones in the catalogue act last."""
     entries = sorted((readable()[slug] for slug in set(slugs)), key=_nesting)
