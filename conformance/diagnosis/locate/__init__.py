@@ -11,9 +11,9 @@ from conformance.diagnosis.finding import Statement
 from conformance.diagnosis.locate.activations import activations
 from conformance.diagnosis.locate.cases import in_cases
 from conformance.diagnosis.locate.claim import Asked, draws
-from conformance.diagnosis.locate.conditions import BOTH, ONE, eighth, given, hiding_backward, hiding_forward
+from conformance.diagnosis.locate.conditions import BOTH, ONE, given, hiding_backward, hiding_forward
 from conformance.diagnosis.locate.derivative import of_their_own, products
-from conformance.diagnosis.locate.narrowing import all_right, hidden, narrowed, parts_of
+from conformance.diagnosis.locate.narrowing import all_right, by_size, hidden, narrowed, parts_of
 from conformance.trial.call import Caller
 from conformance.trial.results import Report
 
@@ -60,7 +60,7 @@ def special(asked: Sequence[Asked], report: Report) -> list[Statement]:
     smallest = given(report.trials[min(failing, key=lambda id: prod(report.sizes[id]))].case)
     return [
         *parts_of(asked, smallest, FORWARD),
-        *hidden(asked, smallest, FORWARD, lambda each, base: {frozenset(): eighth(base)}),
+        *hidden(asked, smallest, FORWARD, by_size),
     ]
 
 

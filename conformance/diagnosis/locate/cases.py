@@ -140,7 +140,7 @@ def _dropped(report: Report) -> list[Statement]:
     found = []
     for name in FORWARD:
         ratios = [
-            (report.given[id][name] / trial.expected()[name]).reshape(-1)
+            np.asarray(report.given[id][name] / trial.expected()[name]).reshape(-1)
             for id, trial in report.trials.items()
             if name in report.given.get(id, {}) and _comparable(report.given[id][name], trial.expected()[name])
         ]

@@ -9,7 +9,7 @@ import numpy as np
 from conformance.case import FORWARD
 from conformance.diagnosis.finding import Statement, is_wrong
 from conformance.diagnosis.locate.claim import Asked, Condition, Question, listed
-from conformance.diagnosis.locate.conditions import BOTH, ONE, SAME, SAMPLES, STEPS, ZEROS, own_weights
+from conformance.diagnosis.locate.conditions import BOTH, ONE, SAME, SAMPLES, STEPS, ZEROS, eighth, own_weights
 from conformance.diagnosis.stage import in_order, places
 from conformance.judging.compare import errors
 
@@ -29,16 +29,20 @@ def narrowed(draws: Sequence[Asked], quantities: Sequence[str], hiding: Hiding) 
         The conditions that hide parts of an LSTM.
     """
     found: list[Statement] = []
-    one = parts_of(draws, ONE, quantities)
-    found += one
-    if not _nothing_wrong(one):
-        return found + hidden(draws, ONE, quantities, hiding)
-    for condition in (STEPS, SAMPLES):
+    for condition in (ONE, STEPS, SAMPLES):
         told = parts_of(draws, condition, quantities)
         found += told
         if not _nothing_wrong(told):
-            found += hidden(draws, condition, quantities, hiding)
+            by_numbers = all(each.right or each.claim is None for each in told)
+            found += hidden(draws, condition, quantities, by_size if by_numbers else hiding)
+            if condition is ONE:
+                return found
     return found if not _nothing_wrong(found) else parts_of(draws, BOTH, quantities)
+
+
+def by_size(_: Asked, base: Condition) -> dict[frozenset[str], Condition]:
+    """What may hide an error that random numbers show or not."""
+    return {frozenset(["size"]): eighth(base)}
 
 
 def _nothing_wrong(statements: Sequence[Statement]) -> bool:
@@ -62,15 +66,11 @@ def parts_of(draws: Sequence[Asked], condition: Condition, quantities: Sequence[
             f"With {condition.words} it gives none of {listed(quantities)}.",
         )
         return [nothing.said(False, [""])]
-    found = []
-    for right in (False, True):
-        parts = [part for part, is_right in answer.items() if is_right is right]
-        if parts:
-            found.append(question.said(right, parts, _described(parts, answer)))
-    if unsure := [part for part, is_right in answer.items() if is_right is None]:
-        words = _described(unsure, answer)
-        found.append(is_wrong(f"With {condition.words}, for some random numbers and not for others: {words}."))
-    return found
+    if None in answer.values():  # then what was the same in all draws may have been so by chance
+        some = dict.fromkeys(part.partition(", ")[0] for part, is_right in answer.items() if not is_right)
+        return [is_wrong(f"With {condition.words}, for some random numbers and not for others: {listed([*some])}.")]
+    parts = {right: [part for part, is_right in answer.items() if is_right is right] for right in (False, True)}
+    return [question.said(right, those, _described(those, answer)) for right, those in parts.items() if those]
 
 
 def _places(asked: Asked, condition: Condition, quantities: Sequence[str], by_sample: bool) -> dict[str, bool]:
