@@ -16,7 +16,7 @@ from lstm_ref.params import GATES, FloatArray
 SHUT = -60.0
 """A logit at which a gate is as good as 0: its sigmoid is below every roundoff."""
 
-BOUNDS = ((1.0, 1.0, 1.0), (1.0, 4.0, 1.0), (2.0, 1.0, 64.0))
+BOUNDS = ((1.0, 1.0, 1.0), (1.0, 16.0, 1.0), (2.0, 1.0, 64.0))
 """How large random weights are, the inputs and states, and the cotangents: what is clipped shows in large ones."""
 
 

@@ -38,7 +38,7 @@ def hiding_forward(asked: Asked, base: Condition) -> dict[frozenset[str], Condit
     groups += [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
     groups += [tuple(name for name in names if name != other) for other in names if len(names) == 4]
     found = {frozenset(group): _zero(base, group) for group in groups}
-    found[frozenset(["size"])] = eighth(base)
+    found[frozenset(["size"])] = smaller(base)
     if base is ONE:
         found[frozenset(["symmetric"])] = base.where("the recurrent kernel's blocks are symmetric", symmetric)
         found[frozenset(["same"])] = base.where(SAME, same_blocks)
@@ -93,10 +93,10 @@ def given(case: Case) -> Condition:
     return Condition(f"the case {case.id}", lambda asked: case)
 
 
-def eighth(base: Condition) -> Condition:
+def smaller(base: Condition) -> Condition:
     """The same with smaller numbers."""
-    return base.where("x, h0 and c0 are an eighth", _eighth)
+    return base.where("x, h0 and c0 are a 64th", _reduced)
 
 
-def _eighth(case: Case) -> Case:
-    return replace(case, **{name: getattr(case, name) / 8 for name in ("x", "h0", "c0")})
+def _reduced(case: Case) -> Case:
+    return replace(case, **{name: getattr(case, name) / 64 for name in ("x", "h0", "c0")})

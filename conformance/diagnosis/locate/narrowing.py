@@ -9,10 +9,12 @@ import numpy as np
 from conformance.case import FORWARD
 from conformance.diagnosis.finding import Statement, is_wrong
 from conformance.diagnosis.locate.claim import Asked, Condition, Question, listed
-from conformance.diagnosis.locate.conditions import BOTH, ONE, SAME, SAMPLES, STEPS, ZEROS, eighth, own_weights
+from conformance.diagnosis.locate.conditions import BOTH, ONE, SAME, SAMPLES, STEPS, ZEROS, own_weights, smaller
 from conformance.diagnosis.stage import in_order, places
 from conformance.judging.compare import errors
 
+CLEARLY = 8.0
+"""So many times the allowed error is wrong for certain: a little more than once may be less in other random numbers."""
 Hiding = Callable[[Asked, Condition], Mapping[frozenset[str], Condition]]
 
 
@@ -42,7 +44,7 @@ def narrowed(draws: Sequence[Asked], quantities: Sequence[str], hiding: Hiding) 
 
 def by_size(_: Asked, base: Condition) -> dict[frozenset[str], Condition]:
     """What may hide an error that random numbers show or not."""
-    return {frozenset(["size"]): eighth(base)}
+    return {frozenset(["size"]): smaller(base)}
 
 
 def _nothing_wrong(statements: Sequence[Statement]) -> bool:
@@ -73,25 +75,32 @@ def parts_of(draws: Sequence[Asked], condition: Condition, quantities: Sequence[
     return [question.said(right, those, _described(those, answer)) for right, those in parts.items() if those]
 
 
-def _places(asked: Asked, condition: Condition, quantities: Sequence[str], by_sample: bool) -> dict[str, bool]:
-    """Of each place in each quantity, whether it is right."""
+def _places(asked: Asked, condition: Condition, quantities: Sequence[str], by_sample: bool) -> dict[str, bool | None]:
+    """Of each place in each quantity, whether it is right; None where it is hardly wrong."""
     seen, right = asked.seen(condition), asked.right(condition)
-    found: dict[str, bool] = {}
+    found: dict[str, bool | None] = {}
     for name in quantities:
         if name not in seen.given or name not in right:
             continue
-        wrong = errors(seen.given[name], right[name]) > seen.allowed(name, right)
+        shares = errors(seen.given[name], right[name]) / seen.allowed(name, right)
         if by_sample and not _of_weights(name):
-            every = [(f"sample {b}", wrong[b]) for b in range(len(wrong))]
+            every = [(f"sample {b}", shares[b]) for b in range(len(shares))]
         else:
-            where = places(name, wrong.shape)
-            blocks = np.split(in_order(name, wrong), len(where))
+            where = places(name, shares.shape)
+            blocks = np.split(in_order(name, shares), len(where))
             kind = "block" if _of_weights(name) else "step"
             every = [
                 ("" if place is None else f"{kind} {place}", block) for place, block in zip(where, blocks, strict=True)
             ]
-        found |= {f"{name}, {place}" if place else name: not block.any() for place, block in every}
+        found |= {
+            f"{name}, {place}" if place else name: verdict(float(block.max(initial=0.0))) for place, block in every
+        }
     return found
+
+
+def verdict(share: float) -> bool | None:
+    """Whether an error that is so many times the allowed one is none; None where that cannot be told."""
+    return None if 1 < share <= CLEARLY else share <= 1
 
 
 def _of_weights(name: str) -> bool:
@@ -119,7 +128,7 @@ def hidden(draws: Sequence[Asked], base: Condition, quantities: Sequence[str], h
     conditions = dict(zip(keys, hiding(draws[0], base).values(), strict=True))
     sentence = f"With {base.words}, when {{parts}}: the {'forward pass' if quantities is FORWARD else 'gradients'}."
     question = Question(
-        lambda asked: {words: all_right(asked, condition, quantities) for words, condition in conditions.items()},
+        lambda asked: {words: agrees(asked, condition, quantities) for words, condition in conditions.items()},
         sentence,
         sentence,
     )
@@ -151,7 +160,7 @@ def _of_the_order(draws: Sequence[Asked], base: Condition) -> list[Statement]:
         f"With {base.words}, when every gate but one has the same weights, and that one is {{parts}}: the forward pass."
     )
     question = Question(
-        lambda asked: {gate: all_right(asked, condition, FORWARD) for gate, condition in conditions.items()},
+        lambda asked: {gate: agrees(asked, condition, FORWARD) for gate, condition in conditions.items()},
         sentence,
         sentence,
     )
@@ -160,8 +169,12 @@ def _of_the_order(draws: Sequence[Asked], base: Condition) -> list[Statement]:
     return [question.said(right, parts, " or ".join(parts)) for right, parts in gates.items() if parts]
 
 
+def agrees(asked: Asked, condition: Condition, quantities: Sequence[str]) -> bool | None:
+    """Whether it gives some of the quantities, and all of these right; None where they are hardly wrong."""
+    told = _places(asked, condition, quantities, by_sample=False).values()
+    return False if not told or False in told else None if None in told else True
+
+
 def all_right(asked: Asked, condition: Condition, quantities: Sequence[str]) -> bool:
     """Whether it gives some of the quantities, and all of these right."""
-    seen, right = asked.seen(condition), asked.right(condition)
-    given = [name for name in quantities if name in seen.given and name in right]
-    return bool(given) and not seen.differing(right, given)
+    return agrees(asked, condition, quantities) is True

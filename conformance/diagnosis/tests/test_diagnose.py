@@ -185,7 +185,7 @@ SAID = {
         "right * d_kernel, d_x and d_h0 are what follows from d_bias*",
         "wrong * d_recurrent_kernel is not what follows from d_bias*",
     ),
-    "CellClipped": ("right With one sample and three steps, when x, h0 and c0 are an eighth: the forward pass.",),
+    "CellClipped": ("right With one sample and three steps, when x, h0 and c0 are a 64th: the forward pass.",),
     "FirstSampleTwice": (
         "wrong With three samples and one step: output at sample 2 of 0 to 2;*",
         "right With one sample and three steps: output, h and c.",
