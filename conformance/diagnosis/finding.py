@@ -52,7 +52,7 @@ class Predicate(Protocol):
     """What a statement says, to be asked of any LSTM."""
 
     def contradicted(self, draws: Sequence[Any]) -> bool:
-        """Whether it is otherwise in any of these draws."""
+        """Whether these draws show that it is not so."""
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,11 @@ class Claim:
     right: bool
 
     def contradicted(self, draws: Sequence[Asked]) -> bool:
-        """Whether it is otherwise in any of these draws."""
-        return any(self.question.ask(asked).get(part) is (not self.right) for asked in draws for part in self.parts)
+        """Whether these draws show that it is not so: what is right is right in all of them, what is wrong in some."""
+        told = [self.question.ask(asked) for asked in draws]
+        if self.right:
+            return any(each.get(part) is False for each in told for part in self.parts)
+        return any(all(each.get(part) is not False for each in told) for part in self.parts)
 
 
 def listed(words: Sequence[object]) -> str:
