@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
+import shutil
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 from conformance.cases.at_random import FORMAT
 from conformance.errors import CandidateError
+from conformance.languages.program import PREFIX
 
 BLOCK = 64
 """Cases that one process computes in a row, and that are written down together."""
@@ -62,13 +65,17 @@ class Plan:
 
 
 def content_of(candidate: str) -> str:
-    """The digest of the file in which a candidate stands; empty if it is named otherwise.
+    """The digest of the file in which a candidate stands, or of the files that its command names; empty if there is none.
 
     Raises
     ------
     CandidateError
         If there is no such file.
     """
+    if candidate.startswith(PREFIX):
+        named = [Path(shutil.which(word) or word) for word in shlex.split(candidate.removeprefix(PREFIX))]
+        content = b"".join(path.read_bytes() for path in named if path.is_file())
+        return hashlib.sha256(content).hexdigest()
     source = candidate.rpartition(":")[0]
     if source.endswith(".py") and not Path(source).is_file():
         raise CandidateError(f"there is no file {source}.")

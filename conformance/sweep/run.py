@@ -12,6 +12,7 @@ from conformance.case import is_gradient
 from conformance.cases.matrix import DTYPES
 from conformance.errors import CandidateError
 from conformance.implementations import built_in
+from conformance.languages.program import PREFIX
 from conformance.sweep.block import afresh, drawn
 from conformance.sweep.finding import Finding, look_into, save
 from conformance.sweep.plan import BLOCK, Plan, Tally, content_of
@@ -64,7 +65,11 @@ def planned(
         built_in(engine)
     without = call.without
     source, colon, name = candidate.rpartition(":")
-    found = f"{Path(source).resolve()}{colon}{name}" if source.endswith(".py") else candidate
+    found = (
+        f"{Path(source).resolve()}{colon}{name}"
+        if source.endswith(".py") and not candidate.startswith(PREFIX)
+        else candidate
+    )
     dtypes = tuple(dtype for dtype in DTYPES if dtype not in without)
     if not dtypes:
         raise CandidateError(f"{candidate} declares that it is without {' and '.join(DTYPES)}: no case meets that.")

@@ -46,6 +46,35 @@ def test_what_is_found_can_be_repeated_and_the_sweep_taken_up(
     assert sorted(blocks(tmp_path / "state")) == [0, 1]
 
 
+def test_a_program_is_swept_and_a_changed_one_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = tmp_path / "my_lstm.py"
+    example = (ROOT / "conformance/languages/examples/my_lstm.py").read_text()
+    program.write_text(example)
+    words = ["sweep", f"process:{sys.executable} my_lstm.py", "--workers", "1", "--state", "state", "--cases"]
+    main([*words, "16"])
+    assert "16 cases of seed 0" in capsys.readouterr().out
+    program.write_text(example + "\n")
+    assert main([*words, "32"]) == MISUSE
+    assert "state" in capsys.readouterr().err
+
+
+def test_a_program_that_ends_in_every_call_is_called_in_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ends.py").write_text(
+        'import sys\nsys.stdin.readline()\nprint(\'{"protocol":"lstm-conformance","version":1,"arrays":"numbers"}\', flush=True)\n'
+        "sys.stdin.readline()\nsys.exit(3)\n"
+    )
+    assert main(["sweep", f"process:{sys.executable} ends.py", "--workers", "1", "--cases", "16"]) == DOES_NOT
+    printed = capsys.readouterr().out
+    assert "16 disagree" in printed
+    assert "not called any more" not in printed
+
+
 def test_a_sweep_that_was_killed_is_taken_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state = tmp_path / "state"
     words = ["sweep", "ref", "--cases", str(10 * BLOCK), "--workers", "1", "--state", str(state), "--measure"]
