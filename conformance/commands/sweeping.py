@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from collections import Counter
@@ -125,7 +126,7 @@ def _said(candidate: str, finding: Finding, path: Path | None) -> str:
         lines.append(f"  it {verdict.failure}")
     lines += [f"  {told}" for told in verdict.failing]
     if path is not None:
-        lines.append(f"Repeat it:  lstm-conformance repro {candidate} {path}")
+        lines.append(f"Repeat it:  {shlex.join(['lstm-conformance', 'repro', candidate, str(path)])}")
     elif not verdict.right:
         lines.append("  The certified evaluator cannot tell the true values, so that there is no file for `repro`.")
     return "\n".join(lines)
@@ -164,4 +165,6 @@ def _summarise(options: argparse.Namespace, plan: Plan, tally: Tally, computed: 
     )
     if tally.enough:
         why = f"as {HANGS} calls took too long" if tally.hung >= HANGS else f"as {ENOUGH} that disagree are enough"
-        print(f"It ended there, {why}. What is wrong, this may say:\n  lstm-conformance check {options.candidate}")
+        print(
+            f"It ended there, {why}. What is wrong, this may say:\n  lstm-conformance check {shlex.quote(options.candidate)}"
+        )

@@ -11,7 +11,8 @@ import numpy as np
 
 
 def sigmoid(z):
-    return (1 + np.tanh(z / 2)) / 2
+    e = np.exp(-abs(z))  # of a gate that is nearly shut, 1 + tanh would lose the digits
+    return np.where(z >= 0, 1, e) / (1 + e)
 
 
 def forward(x, h, c, W, U, b):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -54,10 +55,10 @@ def test_a_program_is_swept_and_a_changed_one_is_not_gone_on_with(
     example = (ROOT / "conformance/languages/examples/my_lstm.py").read_text()
     program.write_text(example)
     words = ["sweep", f"process:{sys.executable} my_lstm.py", "--workers", "1", "--state", "state", "--cases"]
-    main([*words, "16"])
-    assert "16 cases of seed 0" in capsys.readouterr().out
+    assert main([*words, "64"]) == CONFORMS
+    assert "64 cases of seed 0" in capsys.readouterr().out
     program.write_text(example + "\n")
-    assert main([*words, "32"]) == MISUSE
+    assert main([*words, "128"]) == MISUSE
     assert "state" in capsys.readouterr().err
 
 
@@ -72,6 +73,8 @@ def test_a_program_that_ends_in_every_call_is_called_in_each(
     assert main(["sweep", f"process:{sys.executable} ends.py", "--workers", "1", "--cases", "16"]) == DOES_NOT
     printed = capsys.readouterr().out
     assert "16 disagree" in printed
+    repeat = next(line for line in printed.splitlines() if line.startswith("Repeat it:"))
+    assert shlex.split(repeat)[4] == f"process:{sys.executable} ends.py"
     assert "not called any more" not in printed
 
 
