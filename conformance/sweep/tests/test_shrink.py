@@ -9,7 +9,7 @@ from conformance.case import Case, Result
 from conformance.cases.features import features
 from conformance.diagnosis.bugs import bugs, network_bugs
 from conformance.implementations import built_in
-from conformance.sweep.block import judge_of, run_case
+from conformance.sweep.block import Inside, drawn, judge_of, run_case
 from conformance.sweep.finding import Finding, look_into
 from conformance.sweep.plan import Plan
 from conformance.sweep.shrink import alike, shrink
@@ -142,3 +142,13 @@ def look(number: int) -> Case | None:
 
     case = drawn(plan(), number)[1]
     return case if case.sizes[1] >= 5 and case.sizes[3] >= 2 else None
+
+
+def test_what_a_candidate_refuses_is_not_drawn() -> None:
+    class Plain(Inside):
+        def refusal(self, case: Case) -> str:
+            return "its batch is for the plain LSTM" if features(case) else ""
+
+    masked = plan("mask")
+    assert any(features(drawn(masked, number)[1]) for number in range(8))
+    assert not any(features(drawn(masked, number, Plain("ref"))[1]) for number in range(8))
