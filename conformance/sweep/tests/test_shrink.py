@@ -138,8 +138,6 @@ def test_shrinking_ends_after_so_many_calls() -> None:
 
 
 def look(number: int) -> Case | None:
-    from conformance.sweep.block import drawn
-
     case = drawn(plan(), number)[1]
     return case if case.sizes[1] >= 5 and case.sizes[3] >= 2 else None
 
